@@ -1,0 +1,341 @@
+package ipc
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/postern-spe/postern/veneer"
+)
+
+// World is the secure world as a server sees it.
+type World interface {
+	// Open starts a session for a process that has connected. An error that is
+	// a veneer.Status is given to the process; any other becomes
+	// veneer.ErrConnectionRefused.
+	Open(Peer) (Session, error)
+}
+
+// Session is the five client calls as one client makes them, from several
+// channels at once. The slices given to Call are the server's own copies.
+type Session interface {
+	FrameworkVersion() uint32
+	Version(veneer.SID) uint32
+	Connect(veneer.SID, uint32) (veneer.Handle, error)
+	// Call makes one call. served is false when it was refused before the
+	// service saw it; otherwise out has been re-sliced to what it wrote.
+	Call(h veneer.Handle, typ int32, in []veneer.InVec, out []veneer.OutVec) (status veneer.Status, served bool)
+	Close(veneer.Handle)
+	// End ends the session. No call is under way, and none follows.
+	End()
+}
+
+// Limits bounds what clients can make a server hold. Every channel costs a
+// thread while it is used, and up to veneer.MaxPayload of memory in each
+// direction while a large call is under way.
+type Limits struct {
+	Channels           int           // in all
+	ChannelsPerSession int           // of one process
+	Greeting           time.Duration // how long a client may take to greet
+}
+
+// DefaultLimits suits a developer's machine and its test suites.
+var DefaultLimits = Limits{Channels: 4096, ChannelsPerSession: 256, Greeting: 5 * time.Second}
+
+// Event is something a server saw that belongs in the secure log. Err says
+// what; it never holds payload.
+type Event struct {
+	Kind EventKind
+	Peer Peer
+	Err  error
+}
+
+// EventKind says what an Event is about.
+type EventKind string
+
+const (
+	SessionOpened  EventKind = "session opened"
+	SessionEnded   EventKind = "session ended"
+	ChannelRefused EventKind = "channel refused"
+	ChannelDropped EventKind = "channel dropped"
+	AcceptFailed   EventKind = "accept failed"
+)
+
+// Server serves the veneer on one socket: one non-secure context.
+type Server struct {
+	world    World
+	listener *net.UnixListener
+	limits   Limits
+	event    func(Event)
+
+	mu       sync.Mutex
+	closed   bool
+	channels int // accepted and not yet gone, greeted or not
+	sessions map[process]*session
+	waiting  map[*net.UnixConn]struct{} // not yet greeted
+	wg       sync.WaitGroup
+}
+
+// session is one process on this server's socket.
+type session struct {
+	Session
+	id       process
+	peer     Peer
+	pidfd    int                   // open until the session has ended
+	process  *os.File              // the same, as something to wait for
+	channels map[*channel]struct{} // guarded by Server.mu
+	ending   bool                  // guarded by Server.mu
+}
+
+// NewServer returns a server for connections that l accepts. It takes l over.
+// event is called from several goroutines, and must not call the server.
+func NewServer(l *net.UnixListener, w World, limits Limits, event func(Event)) *Server {
+	return &Server{
+		world: w, listener: l, limits: limits, event: event,
+		sessions: make(map[process]*session),
+		waiting:  make(map[*net.UnixConn]struct{}),
+	}
+}
+
+// Serve accepts channels until Close, and returns nil then.
+func (s *Server) Serve() error {
+	for {
+		c, err := s.listener.AcceptUnix()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			// Out of descriptors is the usual reason: those who hold them
+			// let go some time, and until then nobody is served by spinning.
+			s.event(Event{Kind: AcceptFailed, Err: err})
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			c.Close()
+			return nil
+		}
+		s.channels++
+		s.waiting[c] = struct{}{}
+		s.wg.Add(1)
+		s.mu.Unlock()
+		go s.run(c)
+	}
+}
+
+// Close ends every channel and session, and returns when nothing of them is
+// left.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	err := s.listener.Close()
+	for c := range s.waiting {
+		c.Close()
+	}
+	for _, ss := range s.sessions {
+		for ch := range ss.channels {
+			ch.carrier.stop()
+		}
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return err
+}
+
+// run is the life of one channel.
+func (s *Server) run(c *net.UnixConn) {
+	defer s.wg.Done()
+	ch, ss, err := s.admit(c)
+	s.mu.Lock()
+	delete(s.waiting, c)
+	s.mu.Unlock()
+	c.Close()
+	if err == nil {
+		err = ch.serve(ss)
+	}
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+		kind, peer := ChannelRefused, Peer{}
+		if ss != nil {
+			kind, peer = ChannelDropped, ss.peer
+		}
+		s.event(Event{kind, peer, err})
+	}
+	s.mu.Lock()
+	s.channels--
+	s.mu.Unlock()
+	if ch != nil {
+		// Out of the session first: stop must not meet a descriptor that has
+		// been closed, and is perhaps someone else's by then.
+		s.leave(ss, ch)
+		ch.carrier.close()
+	}
+}
+
+// admit identifies the peer, exchanges greetings and finds its session. The
+// connection stays the caller's to close; the channel has its own descriptor.
+func (s *Server) admit(c *net.UnixConn) (*channel, *session, error) {
+	peer, id, pidfd, err := peerOf(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	refuse := func(st veneer.Status, err error) error {
+		w := welcome{status: st}.encode()
+		c.Write(w[:])
+		return fmt.Errorf("%v: %w", peer, err)
+	}
+	c.SetDeadline(time.Now().Add(s.limits.Greeting))
+	var b [greetingSize]byte
+	var h hello
+	if _, err := io.ReadFull(c, b[:]); err != nil {
+		unix.Close(pidfd)
+		return nil, nil, fmt.Errorf("%v: greeting: %w", peer, err)
+	}
+	if err := h.decode(b); err != nil {
+		unix.Close(pidfd)
+		return nil, nil, fmt.Errorf("%v: greeting: %w", peer, err)
+	}
+	w := h.answer()
+	if w.version == 0 {
+		unix.Close(pidfd)
+		return nil, nil, refuse(veneer.ErrNotSupported, fmt.Errorf("greeting: frames of version %d to %d", h.min, h.max))
+	}
+	fd, err := detach(c)
+	if err != nil {
+		unix.Close(pidfd)
+		return nil, nil, err
+	}
+	ch := &channel{carrier: newSocketCarrier(fd)}
+	ss, err := s.join(peer, id, pidfd, ch)
+	if err != nil {
+		ch.carrier.close()
+		var st veneer.Status
+		if !errors.As(err, &st) {
+			st = veneer.ErrConnectionRefused
+		}
+		return nil, nil, refuse(st, err)
+	}
+	b = w.encode()
+	if _, err := c.Write(b[:]); err != nil {
+		s.leave(ss, ch)
+		ch.carrier.close()
+		return nil, nil, err
+	}
+	return ch, ss, nil
+}
+
+// detach returns a blocking descriptor of its own for a connection.
+func detach(c *net.UnixConn) (int, error) {
+	f, err := c.File()
+	if err != nil {
+		return -1, err
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return -1, os.NewSyscallError("fcntl", err)
+	}
+	return fd, unix.SetNonblock(fd, false)
+}
+
+// join puts a channel into its process's session, opening one for a process
+// that has none. It takes pidfd over.
+func (s *Server) join(peer Peer, id process, pidfd int, ch *channel) (*session, error) {
+	s.mu.Lock()
+	if ss := s.sessions[id]; ss != nil && !ss.ending && !exited(ss.pidfd) {
+		defer s.mu.Unlock()
+		unix.Close(pidfd)
+		return ss, s.seat(ss, ch)
+	}
+	s.mu.Unlock()
+
+	// Opening calls into the secure world, so it is done without the lock. Two
+	// first channels of one process may both come here; the second finds the
+	// first's session below and ends its own unused.
+	opened, err := s.world.Open(peer)
+	if err != nil {
+		unix.Close(pidfd)
+		return nil, err
+	}
+	unix.SetNonblock(pidfd, true) // lets the runtime's poller wait for it
+	ss := &session{Session: opened, id: id, peer: peer, pidfd: pidfd, process: os.NewFile(uintptr(pidfd), "pidfd"), channels: make(map[*channel]struct{})}
+	s.mu.Lock()
+	if other := s.sessions[id]; other != nil && !other.ending && !exited(other.pidfd) {
+		err := s.seat(other, ch)
+		s.mu.Unlock()
+		ss.process.Close()
+		opened.End()
+		return other, err
+	}
+	if err := s.seat(ss, ch); err != nil {
+		s.mu.Unlock()
+		ss.process.Close()
+		opened.End()
+		return nil, err
+	}
+	s.sessions[id] = ss
+	s.wg.Add(1)
+	s.mu.Unlock()
+	s.event(Event{SessionOpened, peer, nil})
+	go s.watch(ss)
+	return ss, nil
+}
+
+// seat adds a channel to a session. The caller holds s.mu.
+func (s *Server) seat(ss *session, ch *channel) error {
+	switch {
+	case s.closed:
+		return net.ErrClosed
+	case s.channels > s.limits.Channels:
+		return fmt.Errorf("%d channels in all: %w", s.limits.Channels, veneer.ErrConnectionBusy)
+	case len(ss.channels) >= s.limits.ChannelsPerSession:
+		return fmt.Errorf("%d channels of one process: %w", s.limits.ChannelsPerSession, veneer.ErrConnectionBusy)
+	}
+	ss.channels[ch] = struct{}{}
+	return nil
+}
+
+// watch waits for the end of a session's process and then stops the session's
+// channels: a descriptor that a child inherited does not keep it alive.
+func (s *Server) watch(ss *session) {
+	defer s.wg.Done()
+	raw, err := ss.process.SyscallConn()
+	if err != nil {
+		return
+	}
+	err = raw.Read(func(fd uintptr) bool { return exited(int(fd)) })
+	if err != nil {
+		return // closed: the last channel left
+	}
+	s.mu.Lock()
+	for ch := range ss.channels {
+		ch.carrier.stop()
+	}
+	s.mu.Unlock()
+}
+
+// leave takes a channel out of its session, and ends the session with the last.
+func (s *Server) leave(ss *session, ch *channel) {
+	s.mu.Lock()
+	delete(ss.channels, ch)
+	last := len(ss.channels) == 0 && !ss.ending
+	if last {
+		ss.ending = true
+		if s.sessions[ss.id] == ss {
+			delete(s.sessions, ss.id)
+		}
+	}
+	s.mu.Unlock()
+	if last {
+		ss.process.Close()
+		ss.Session.End()
+		s.event(Event{SessionEnded, ss.peer, nil})
+	}
+}
