@@ -1,0 +1,438 @@
+package ipc
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postern-spe/postern/veneer"
+)
+
+// The test binary is also the other processes of these tests.
+func TestMain(m *testing.M) {
+	if role := os.Getenv("POSTERN_TEST_CLIENT"); role != "" {
+		os.Exit(beClient(role))
+	}
+	os.Exit(m.Run())
+}
+
+// beClient is a client in a process of its own: it connects, makes a call, says
+// so, and stays until its input ends or it is killed.
+func beClient(role string) int {
+	c, err := Dial(os.Getenv("POSTERN_SOCKET"))
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	if role == "fork" {
+		// A child that outlives this process inherits the channel.
+		ch, _, err := c.acquire()
+		if err != nil {
+			return 1
+		}
+		child := exec.Command("/bin/sh", "-c", "echo child; cat >/dev/null")
+		child.Stdin, child.Stdout = os.Stdin, os.Stdout
+		child.ExtraFiles = []*os.File{os.NewFile(uintptr(ch.fd), "channel")}
+		if err := child.Start(); err != nil {
+			return 1
+		}
+		return 0
+	}
+	fmt.Println("ready", c.FrameworkVersion())
+	if role == "call" {
+		c.Call(1, typeHang, nil, nil)
+	}
+	io.Copy(io.Discard, os.Stdin)
+	return 0
+}
+
+// Request types of echoWorld.
+const (
+	typeEcho int32 = iota
+	typeHang       // answers when the world is told to
+	typeFill       // fills every output vector
+	typeRefused
+)
+
+// echoWorld answers calls by copying each input vector to the output vector with
+// its number.
+type echoWorld struct {
+	hang    chan struct{} // typeHang waits for it
+	hanging chan struct{} // told when one does
+
+	mu     sync.Mutex
+	opened int
+	ended  int
+}
+
+type echoSession struct{ w *echoWorld }
+
+func (w *echoWorld) Open(Peer) (Session, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opened++
+	return echoSession{w}, nil
+}
+
+func (w *echoWorld) sessions() (opened, ended int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.opened, w.ended
+}
+
+func (echoSession) FrameworkVersion() uint32      { return veneer.FrameworkVersion11 }
+func (echoSession) Version(sid veneer.SID) uint32 { return uint32(sid) + 1 }
+func (echoSession) Close(veneer.Handle)           {}
+
+func (echoSession) Connect(sid veneer.SID, version uint32) (veneer.Handle, error) {
+	if sid == 0 {
+		return 0, veneer.ErrConnectionRefused
+	}
+	return veneer.Handle(sid), nil
+}
+
+func (s echoSession) Call(h veneer.Handle, typ int32, in []veneer.InVec, out []veneer.OutVec) (veneer.Status, bool) {
+	switch typ {
+	case typeHang:
+		s.w.hanging <- struct{}{}
+		<-s.w.hang
+	case typeFill:
+		for i := range out {
+			for j := range out[i] {
+				out[i][j] = byte('a' + i)
+			}
+		}
+		return 2, true
+	case typeRefused:
+		return veneer.ErrProgrammerError, false
+	}
+	for i := range out {
+		n := 0
+		if i < len(in) {
+			n = copy(out[i], in[i])
+		}
+		out[i] = out[i][:n]
+	}
+	return veneer.Success, true
+}
+
+func (s echoSession) End() {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	s.w.ended++
+}
+
+// served is a server under test.
+type served struct {
+	*Server
+	path   string
+	events chan Event
+}
+
+func serve(tb testing.TB, w World, limits Limits) *served {
+	dir := tb.TempDir()
+	return serveAt(tb, w, limits, filepath.Join(dir, "ns.sock"))
+}
+
+func serveAt(tb testing.TB, w World, limits Limits, path string) *served {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &served{path: path, events: make(chan Event, 1024)}
+	s.Server = NewServer(l, w, limits, func(e Event) { s.events <- e })
+	go s.Serve()
+	tb.Cleanup(func() { s.Close() })
+	return s
+}
+
+// next returns the next event of a kind, which must come.
+func (s *served) next(t *testing.T, kind EventKind) Event {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case e := <-s.events:
+			if e.Kind == kind {
+				return e
+			}
+		case <-timeout:
+			t.Fatalf("no event %q", kind)
+		}
+	}
+}
+
+// raw is a channel that a test drives byte by byte.
+func (s *served) raw(t *testing.T) net.Conn {
+	t.Helper()
+	c, err := net.Dial("unix", s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	return c
+}
+
+func (s *served) greeted(t *testing.T) net.Conn {
+	t.Helper()
+	c := s.raw(t)
+	h := hello{1, 1}.encode()
+	c.Write(h[:])
+	var b [greetingSize]byte
+	if _, err := io.ReadFull(c, b[:]); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// gone checks that the server has closed the channel.
+func gone(t *testing.T, c net.Conn) {
+	t.Helper()
+	if b, err := io.ReadAll(c); err != nil && !strings.Contains(err.Error(), "reset") || len(b) > 0 {
+		t.Errorf("read %x, %v, want the end of the channel", b, err)
+	}
+}
+
+// well checks that another client is served.
+func (s *served) well(t *testing.T) {
+	t.Helper()
+	c, err := Dial(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Disconnect()
+	if v := c.FrameworkVersion(); v != veneer.FrameworkVersion11 {
+		t.Errorf("framework version %#x", v)
+	}
+}
+
+func TestBadFramesEndTheChannel(t *testing.T) {
+	s := serve(t, &echoWorld{}, DefaultLimits)
+	before := runtime.NumGoroutine()
+	for _, row := range badRequests {
+		t.Run(row.name, func(t *testing.T) {
+			c := s.greeted(t)
+			c.Write(row.frame)
+			gone(t, c)
+			var fe *frameError
+			if e := s.next(t, ChannelDropped); !errors.As(e.Err, &fe) || e.Peer.PID != int32(os.Getpid()) {
+				t.Errorf("event %+v", e)
+			}
+			s.well(t)
+		})
+	}
+	t.Run("two frames at once", func(t *testing.T) {
+		c := s.greeted(t)
+		c.Write(append(callFrame("", 0), callFrame("", 0)...))
+		gone(t, c)
+		s.next(t, ChannelDropped)
+	})
+	t.Run("truncated", func(t *testing.T) {
+		for _, n := range []int{1, RequestHeaderSize - 1, RequestHeaderSize, RequestHeaderSize + 1} {
+			c := s.greeted(t)
+			c.Write(callFrame("abc")[:n])
+			c.(*net.UnixConn).CloseWrite()
+			gone(t, c)
+			s.next(t, ChannelDropped)
+		}
+	})
+	s.Close()
+	if after := runtime.NumGoroutine(); after >= before {
+		t.Errorf("%d goroutines before, %d after the server's end", before, after)
+	}
+}
+
+func TestBadGreetings(t *testing.T) {
+	s := serve(t, &echoWorld{}, Limits{Channels: 100, ChannelsPerSession: 100, Greeting: 100 * time.Millisecond})
+	good := hello{1, 1}.encode()
+	newer := hello{2, 3}.encode()
+	for _, row := range []struct {
+		name  string
+		bytes []byte
+		reply bool
+	}{
+		{"silence", nil, false},
+		{"half", good[:8], false},
+		{"wrong magic", put8(good[:], 0, 'X'), false},
+		{"reserved field", put8(good[:], 12, 1), false},
+		{"versions upside down", put8(good[:], 4, 2), false},
+		{"only newer versions", newer[:], true},
+		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := s.raw(t)
+			c.Write(row.bytes)
+			if row.reply {
+				var b [greetingSize]byte
+				var w welcome
+				if _, err := io.ReadFull(c, b[:]); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.decode(b); err != nil || w.version != 0 || w.status != veneer.ErrNotSupported {
+					t.Errorf("%+v %v", w, err)
+				}
+			}
+			gone(t, c)
+			s.next(t, ChannelRefused)
+			s.well(t)
+		})
+	}
+}
+
+func TestLimits(t *testing.T) {
+	s := serve(t, &echoWorld{}, Limits{Channels: 5, ChannelsPerSession: 3, Greeting: time.Second})
+	for range 3 {
+		s.greeted(t)
+	}
+	if _, err := Dial(s.path); !errors.Is(err, veneer.ErrConnectionBusy) {
+		t.Errorf("a fourth channel of one process: %v", err)
+	}
+	s.next(t, ChannelRefused)
+}
+
+func TestClientThatStopsReading(t *testing.T) {
+	w := &echoWorld{}
+	s := serve(t, w, DefaultLimits)
+	c := s.greeted(t)
+	// Replies of 1 MiB that nobody reads: the second fills the socket at the
+	// latest, and the server's thread waits there, for this client alone.
+	frame := put32(callFrame("", veneer.MaxPayload), 24, uint32(typeFill))
+	for range 3 {
+		c.Write(frame)
+	}
+	s.well(t)
+	c.Close()
+	for {
+		s.next(t, SessionEnded)
+		if opened, ended := w.sessions(); opened == ended {
+			break
+		}
+	}
+}
+
+// client starts a client process and waits until it has made its call.
+func (s *served) client(t *testing.T, role string) (*exec.Cmd, io.Closer) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "POSTERN_TEST_CLIENT="+role, "POSTERN_SOCKET="+s.path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Process.Kill(); cmd.Wait() })
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(line, err)
+	}
+	return cmd, in
+}
+
+func TestSessionIsOneProcess(t *testing.T) {
+	w := &echoWorld{}
+	s := serve(t, w, DefaultLimits)
+	a, b := s.greeted(t), s.greeted(t)
+	if e := s.next(t, SessionOpened); e.Peer.PID != int32(os.Getpid()) {
+		t.Errorf("peer %v", e.Peer)
+	}
+	cmd, _ := s.client(t, "idle")
+	if e := s.next(t, SessionOpened); e.Peer.PID != int32(cmd.Process.Pid) || e.Peer.UID != uint32(os.Getuid()) {
+		t.Errorf("peer %v", e.Peer)
+	}
+	if opened, ended := w.sessions(); opened != 2 || ended != 0 {
+		t.Fatalf("%d sessions opened, %d ended", opened, ended)
+	}
+	a.Close()
+	cmd.Process.Kill()
+	if e := s.next(t, SessionEnded); e.Peer.PID != int32(cmd.Process.Pid) {
+		t.Errorf("peer %v ended first: a session lasts until its last channel", e.Peer)
+	}
+	b.Close()
+	s.next(t, SessionEnded)
+}
+
+func TestClientThatDiesInsideACall(t *testing.T) {
+	w := &echoWorld{hang: make(chan struct{}), hanging: make(chan struct{})}
+	s := serve(t, w, DefaultLimits)
+	cmd, _ := s.client(t, "call")
+	<-w.hanging
+	cmd.Process.Kill()
+	cmd.Wait()
+	s.well(t)
+	close(w.hang)
+	for {
+		if e := s.next(t, SessionEnded); e.Peer.PID == int32(cmd.Process.Pid) {
+			break
+		}
+	}
+}
+
+func TestSessionEndsWithItsProcessNotItsDescriptors(t *testing.T) {
+	s := serve(t, &echoWorld{}, DefaultLimits)
+	cmd, _ := s.client(t, "fork") // its child holds the channel, and lives
+	s.next(t, SessionEnded)
+	cmd.Wait()
+}
+
+func TestServerCloseLeavesNothing(t *testing.T) {
+	before := runtime.NumGoroutine()
+	w := &echoWorld{}
+	s := serve(t, w, DefaultLimits)
+	clients := make([]*Client, 8)
+	for i := range clients {
+		var err error
+		if clients[i], err = Dial(s.path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.raw(t) // never greets
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if opened, ended := w.sessions(); opened != ended {
+		t.Errorf("%d sessions opened, %d ended", opened, ended)
+	}
+	if _, err := os.Stat(s.path); !os.IsNotExist(err) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+	for _, c := range clients {
+		if v := c.FrameworkVersion(); v != 0 {
+			t.Errorf("framework version %#x without a server", v)
+		}
+	}
+	for i := 0; runtime.NumGoroutine() > before; i++ {
+		if i == 1000 {
+			t.Fatalf("%d goroutines before, %d after", before, runtime.NumGoroutine())
+		}
+		runtime.Gosched()
+	}
+}
+
+// Memory of one call must not show in another.
+func TestFrameMemoryIsWiped(t *testing.T) {
+	for _, n := range []int{100, smallFrame, 60 << 10, veneer.MaxPayload} {
+		l := lease{own: make([]byte, smallFrame)}
+		b := l.take(n)
+		copy(b, bytes.Repeat([]byte{0xa5}, n))
+		l.giveBack()
+		if bytes.IndexByte(b, 0xa5) >= 0 {
+			t.Errorf("%d bytes: not wiped", n)
+		}
+	}
+}
