@@ -1,57 +1,207 @@
 package ipc
 
 import (
+	"io"
+	"sync/atomic"
+
 	"github.com/postern-spe/postern/veneer"
 )
 
-// carrier moves the frames of one channel, on the serving side. Only stop may be
-// called from another goroutine than the one that serves.
-type carrier interface {
-	// receive waits for the next request, fills in r, and returns the input
-	// vectors' bytes, which are the carrier's and good until done.
-	receive(r *request) ([]byte, error)
-	// room returns n bytes for the reply frame, good until done.
-	room(n int) []byte
-	// send sends a frame that lies in what room returned.
-	send(frame []byte) error
-	// done wipes and releases what receive and room gave.
-	done()
-	// stop makes receive and send return, now and from then on.
-	stop()
-	// close releases the carrier.
-	close()
-}
-
-// channel serves one client thread's calls.
+// channel serves one client thread's calls, one at a time.
 type channel struct {
 	carrier carrier
-	in      [veneer.MaxIOVec]veneer.InVec
-	out     [veneer.MaxIOVec]veneer.OutVec
+	session *session
+	worker  *worker
+	slot    int32 // in the server's table
+	turn    int32 // how many channels the slot had before
+
+	// state says who may touch what follows: whoever has claimed the channel.
+	state atomic.Int32
+
+	head [RequestHeaderSize]byte // a header of which a part has come
+	body lease                   // a frame of which more than the header has come
+	have int                     // how many bytes of it have
+
+	unsent []byte // what is left of a reply that the client has no room for
+	reply  lease  // the memory that it lies in
 }
 
-// serve answers requests until the channel ends. io.EOF is the client's leave.
-func (ch *channel) serve(s Session) error {
-	var req request
+// The states of a channel.
+const (
+	unclaimed int32 = iota
+	claimed
+	claimedAgain // and something has happened on it since
+	ended
+)
+
+// claim makes the caller the one to serve the channel, or leaves word with the
+// one who does.
+func (ch *channel) claim() bool {
 	for {
-		payload, err := ch.carrier.receive(&req)
-		if err != nil {
-			return err
+		if ch.state.CompareAndSwap(unclaimed, claimed) {
+			return true
 		}
-		err = ch.carrier.send(ch.answer(s, &req, payload))
-		ch.carrier.done()
-		if err != nil {
-			return err
+		if ch.state.CompareAndSwap(claimed, claimedAgain) {
+			return false
+		}
+		if s := ch.state.Load(); s == claimedAgain || s == ended {
+			return false
 		}
 	}
 }
 
+// release gives the channel up, and reports false when something has happened on
+// it meanwhile: then the caller has it still.
+func (ch *channel) release() bool {
+	if ch.state.CompareAndSwap(claimed, unclaimed) {
+		return true
+	}
+	ch.state.Store(claimed)
+	return false
+}
+
+// serve does all that can be done on the channel without waiting for the client.
+// An error ends the channel; io.EOF is the client's leave.
+func (ch *channel) serve(sh *shift) error {
+	for {
+		if len(ch.unsent) > 0 {
+			if err := ch.flush(); err != nil {
+				return again(err)
+			}
+		}
+		var req request
+		payload, err := ch.receive(sh, &req)
+		if err == io.EOF && ch.have > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return again(err)
+		}
+		frame := sh.answer(ch.session, &req, payload)
+		sh.in.giveBack()
+		ch.body.giveBack()
+		ch.have = 0
+		err = ch.send(sh, frame)
+		sh.out.giveBack()
+		if err != nil {
+			return err
+		}
+		if len(ch.unsent) == 0 {
+			return nil // a client has one call at a time, so nothing more is to come
+		}
+	}
+}
+
+// again is nil where serving is to go on at the channel's next event.
+func again(err error) error {
+	if err == errWait {
+		return nil
+	}
+	return err
+}
+
+// receive returns the payload of the next request when all of it is there. A
+// frame that comes whole, as nearly all do, is read into the worker's memory;
+// one that does not is collected in the channel's.
+func (ch *channel) receive(sh *shift, req *request) ([]byte, error) {
+	if ch.have == 0 {
+		buf := sh.in.take(commonFrame)
+		n, err := ch.carrier.read(buf)
+		sh.in.taken = n // no more than this needs wiping
+		if err != nil {
+			return nil, err
+		}
+		if n < RequestHeaderSize {
+			ch.have = copy(ch.head[:], buf[:n])
+			sh.in.giveBack()
+			return ch.collect(req)
+		}
+		if err := req.decode(buf); err != nil {
+			return nil, err
+		}
+		switch length := int(req.length); {
+		case n == length:
+			return buf[RequestHeaderSize:n], nil
+		case n > length:
+			return nil, &frameError{length, "bytes after the frame, which no reply has answered yet"}
+		}
+		copy(ch.body.take(int(req.length)), buf[:n])
+		ch.have = n
+		sh.in.giveBack()
+	}
+	return ch.collect(req)
+}
+
+// collect goes on with a frame of which a part has come.
+func (ch *channel) collect(req *request) ([]byte, error) {
+	for ch.have < RequestHeaderSize {
+		n, err := ch.carrier.read(ch.head[ch.have:])
+		if err != nil {
+			return nil, err
+		}
+		ch.have += n
+	}
+	if ch.body.taken == 0 {
+		if err := req.decode(ch.head[:]); err != nil {
+			return nil, err
+		}
+		copy(ch.body.take(int(req.length)), ch.head[:])
+	}
+	frame := (*ch.body.loan)[:ch.body.taken]
+	for ch.have < len(frame) {
+		n, err := ch.carrier.read(frame[ch.have:])
+		if err != nil {
+			return nil, err
+		}
+		ch.have += n
+	}
+	return frame[RequestHeaderSize:], req.decode(frame)
+}
+
+// send sends a reply frame that lies in the worker's memory. What the client has
+// no room for is kept, and the channel served again when there is.
+func (ch *channel) send(sh *shift, frame []byte) error {
+	for len(frame) > 0 {
+		n, err := ch.carrier.write(frame)
+		if err == errWait {
+			ch.unsent = ch.reply.take(len(frame))
+			copy(ch.unsent, frame)
+			return ch.worker.set.watch(ch, true)
+		}
+		if err != nil {
+			return err
+		}
+		frame = frame[n:]
+	}
+	return nil
+}
+
+// flush goes on with a reply that the client had no room for.
+func (ch *channel) flush() error {
+	for len(ch.unsent) > 0 {
+		n, err := ch.carrier.write(ch.unsent)
+		if err != nil {
+			return err
+		}
+		ch.unsent = ch.unsent[n:]
+	}
+	ch.reply.giveBack()
+	return ch.worker.set.watch(ch, false)
+}
+
+// giveBack wipes and returns whatever memory the channel still has.
+func (ch *channel) giveBack() {
+	ch.body.giveBack()
+	ch.reply.giveBack()
+}
+
 // answer makes the call that req describes and returns the reply frame.
-func (ch *channel) answer(s Session, req *request, payload []byte) []byte {
+func (sh *shift) answer(s Session, req *request, payload []byte) []byte {
 	rep := reply{op: req.op, nout: req.nout, seq: req.seq, length: ReplyHeaderSize}
 	var frame []byte
 	switch req.op {
 	case opCall:
-		frame = ch.call(s, req, &rep, payload)
+		frame = sh.call(s, req, &rep, payload)
 	case opFrameworkVersion:
 		rep.result = int32(s.FrameworkVersion())
 	case opVersion:
@@ -66,7 +216,7 @@ func (ch *channel) answer(s Session, req *request, payload []byte) []byte {
 		s.Close(req.handle)
 	}
 	if frame == nil {
-		frame = ch.carrier.room(ReplyHeaderSize)
+		frame = sh.out.take(ReplyHeaderSize)
 	}
 	frame = frame[:rep.length]
 	rep.encode(frame)
@@ -75,7 +225,7 @@ func (ch *channel) answer(s Session, req *request, payload []byte) []byte {
 
 // call makes a psa_call and returns the reply frame's memory with the outputs in
 // their places behind the header, or nil where there are none.
-func (ch *channel) call(s Session, req *request, rep *reply, payload []byte) []byte {
+func (sh *shift) call(s Session, req *request, rep *reply, payload []byte) []byte {
 	var room uint64
 	for _, c := range req.outCap {
 		room += uint64(c)
@@ -84,8 +234,8 @@ func (ch *channel) call(s Session, req *request, rep *reply, payload []byte) []b
 		rep.result, rep.flags = int32(veneer.ErrInsufficientMemory), flagRefused
 		return nil
 	}
-	frame := ch.carrier.room(ReplyHeaderSize + int(room))
-	in, out := ch.in[:req.nin], ch.out[:req.nout]
+	frame := sh.out.take(ReplyHeaderSize + int(room))
+	in, out := sh.inVec[:req.nin], sh.outVec[:req.nout]
 	for i := range in {
 		n := req.inLen[i]
 		in[i], payload = payload[:n:n], payload[n:]

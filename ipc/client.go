@@ -13,6 +13,10 @@ import (
 	"github.com/postern-spe/postern/veneer"
 )
 
+// smallFrame is how much of a frame a channel of the client has memory for. What
+// is larger goes from and to the caller's own.
+const smallFrame = 8 << 10
+
 // maxChannels is how many calls of one Client can be under way at once; further
 // callers wait for a channel. It leaves room below a server's limit for one
 // process.
@@ -275,6 +279,17 @@ func (ch *clientChannel) send(req *request, in []veneer.InVec) (int, error) {
 		vec[0] = ch.buf[:at]
 		// What lies here may be a key; the next frame may be shorter.
 		defer clear(ch.buf[RequestHeaderSize:at])
+		// The socket of a client that waits for each reply has room, so this
+		// does not have to wait.
+		if n, errno := dontWait(unix.SYS_SENDTO, ch.fd, vec[0], unix.MSG_NOSIGNAL); errno == 0 {
+			if n == at {
+				return n, nil
+			}
+			m, err := transfer(ch.fd, unix.Writev, "writev", advance(vec, n), at-n)
+			return n + m, err
+		} else if errno != unix.EAGAIN && errno != unix.EINTR {
+			return 0, os.NewSyscallError("sendto", errno)
+		}
 	} else {
 		for _, v := range in {
 			if len(v) > 0 {
@@ -372,4 +387,31 @@ func advance(vec [][]byte, n int) [][]byte {
 		vec[0] = vec[0][n:]
 	}
 	return vec
+}
+
+// isGone reports whether err says that the peer has closed its end.
+func isGone(err error) bool {
+	se, ok := err.(*os.SyscallError)
+	return ok && (se.Err == unix.EPIPE || se.Err == unix.ECONNRESET)
+}
+
+// readAtLeast reads from fd until buf holds least bytes or more. It returns
+// io.EOF when the peer left before the first byte, io.ErrUnexpectedEOF after.
+func readAtLeast(fd int, buf []byte, least int) (int, error) {
+	n := 0
+	for n < least {
+		m, err := unix.Read(fd, buf[n:])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return n, os.NewSyscallError("read", err)
+		case m == 0 && n == 0:
+			return 0, io.EOF
+		case m == 0:
+			return n, io.ErrUnexpectedEOF
+		}
+		n += m
+	}
+	return n, nil
 }

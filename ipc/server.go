@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,9 +37,9 @@ type Session interface {
 	End()
 }
 
-// Limits bounds what clients can make a server hold. Every channel costs a
-// thread while it is used, and up to veneer.MaxPayload of memory in each
-// direction while a large call is under way.
+// Limits bounds what clients can make a server hold. A channel costs a
+// descriptor and a few hundred bytes, and, while a frame of it is on its way in
+// parts, up to veneer.MaxPayload in that direction.
 type Limits struct {
 	Channels           int           // in all
 	ChannelsPerSession int           // of one process
@@ -74,13 +75,25 @@ type Server struct {
 	limits   Limits
 	event    func(Event)
 
+	pool     []*worker
+	workers  sync.WaitGroup // their goroutines, and the overseer
+	overseen atomic.Bool    // the overseer is awake
+	wake     chan struct{}
+	slots    []atomic.Pointer[channel] // the channels that workers serve
+
 	mu       sync.Mutex
 	closed   bool
 	channels int // accepted and not yet gone, greeted or not
 	sessions map[process]*session
 	waiting  map[*net.UnixConn]struct{} // not yet greeted
-	wg       sync.WaitGroup
+	free     []place                    // in slots
+	next     int                        // the worker that the next channel goes to
+	live     sync.WaitGroup             // channels, and watchers of sessions
 }
+
+// place is a free place in the table of channels. The turn tells its next channel
+// from those before, of which the kernel may still have something to report.
+type place struct{ slot, turn int32 }
 
 // session is one process on this server's socket.
 type session struct {
@@ -95,12 +108,36 @@ type session struct {
 
 // NewServer returns a server for connections that l accepts. It takes l over.
 // event is called from several goroutines, and must not call the server.
-func NewServer(l *net.UnixListener, w World, limits Limits, event func(Event)) *Server {
-	return &Server{
+func NewServer(l *net.UnixListener, w World, limits Limits, event func(Event)) (*Server, error) {
+	s := &Server{
 		world: w, listener: l, limits: limits, event: event,
+		wake:     make(chan struct{}, 1),
+		slots:    make([]atomic.Pointer[channel], limits.Channels),
 		sessions: make(map[process]*session),
 		waiting:  make(map[*net.UnixConn]struct{}),
 	}
+	for i := range s.slots {
+		s.free = append(s.free, place{slot: int32(i)})
+	}
+	for range poolSize() {
+		set, err := newPollSet()
+		if err != nil {
+			for _, w := range s.pool {
+				w.set.close()
+			}
+			return nil, err
+		}
+		s.pool = append(s.pool, &worker{server: s, set: set})
+	}
+	for _, w := range s.pool {
+		sh := newShift(w)
+		w.shift.Store(sh)
+		s.workers.Add(1)
+		go sh.run()
+	}
+	s.workers.Add(1)
+	go s.overseer()
+	return s, nil
 }
 
 // Serve accepts channels until Close, and returns nil then.
@@ -125,9 +162,9 @@ func (s *Server) Serve() error {
 		}
 		s.channels++
 		s.waiting[c] = struct{}{}
-		s.wg.Add(1)
+		s.live.Add(1)
 		s.mu.Unlock()
-		go s.run(c)
+		go s.greet(c)
 	}
 }
 
@@ -135,6 +172,7 @@ func (s *Server) Serve() error {
 // left.
 func (s *Server) Close() error {
 	s.mu.Lock()
+	first := !s.closed
 	s.closed = true
 	err := s.listener.Close()
 	for c := range s.waiting {
@@ -146,45 +184,113 @@ func (s *Server) Close() error {
 		}
 	}
 	s.mu.Unlock()
-	s.wg.Wait()
+	s.live.Wait()
+	if first {
+		for _, w := range s.pool {
+			w.set.ring()
+		}
+		close(s.wake)
+	}
+	s.workers.Wait()
+	if first {
+		for _, w := range s.pool {
+			w.set.close()
+		}
+	}
 	return err
 }
 
-// run is the life of one channel.
-func (s *Server) run(c *net.UnixConn) {
-	defer s.wg.Done()
-	ch, ss, err := s.admit(c)
+// greet makes a channel of a connection, and gives it to a worker.
+func (s *Server) greet(c *net.UnixConn) {
+	ch, err := s.admit(c)
 	s.mu.Lock()
 	delete(s.waiting, c)
 	s.mu.Unlock()
 	c.Close()
 	if err == nil {
-		err = ch.serve(ss)
+		err = s.assign(ch)
 	}
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-		kind, peer := ChannelRefused, Peer{}
-		if ss != nil {
-			kind, peer = ChannelDropped, ss.peer
+	if err != nil {
+		if ch != nil {
+			s.leave(ch)
+			ch.carrier.close()
 		}
-		s.event(Event{kind, peer, err})
+		s.report(ChannelRefused, Peer{}, err)
+		s.mu.Lock()
+		s.channels--
+		s.mu.Unlock()
+		s.live.Done()
 	}
+}
+
+// assign gives a channel its place in the table and the next worker in turn.
+func (s *Server) assign(ch *channel) error {
+	s.mu.Lock()
+	if len(s.free) == 0 {
+		s.mu.Unlock()
+		return veneer.ErrConnectionBusy
+	}
+	p := s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	ch.slot, ch.turn = p.slot, p.turn
+	ch.worker = s.pool[s.next%len(s.pool)]
+	s.next++
+	s.mu.Unlock()
+	s.slots[ch.slot].Store(ch)
+	if err := ch.worker.set.add(ch); err != nil {
+		s.vacate(ch)
+		return err
+	}
+	return nil
+}
+
+// vacate takes a channel out of the table.
+func (s *Server) vacate(ch *channel) {
+	s.slots[ch.slot].Store(nil)
+	s.mu.Lock()
+	s.free = append(s.free, place{ch.slot, ch.turn + 1})
+	s.mu.Unlock()
+}
+
+// lookup returns the channel that an event of a poll set is about, or nil when it
+// is no more.
+func (s *Server) lookup(slot, turn int32) *channel {
+	ch := s.slots[slot].Load()
+	if ch == nil || ch.turn != turn {
+		return nil
+	}
+	return ch
+}
+
+// end ends a channel that the caller has claimed.
+func (s *Server) end(ch *channel, err error) {
+	ch.state.Store(ended)
+	ch.giveBack()
+	s.vacate(ch)
+	s.report(ChannelDropped, ch.session.peer, err)
+	// Out of the session first: stop must not meet a descriptor that has been
+	// closed, and is perhaps someone else's by then.
+	s.leave(ch)
+	ch.carrier.close()
 	s.mu.Lock()
 	s.channels--
 	s.mu.Unlock()
-	if ch != nil {
-		// Out of the session first: stop must not meet a descriptor that has
-		// been closed, and is perhaps someone else's by then.
-		s.leave(ss, ch)
-		ch.carrier.close()
+	s.live.Done()
+}
+
+// report makes an event of an error that is more than somebody's leave.
+func (s *Server) report(kind EventKind, peer Peer, err error) {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+		s.event(Event{kind, peer, err})
 	}
 }
 
 // admit identifies the peer, exchanges greetings and finds its session. The
 // connection stays the caller's to close; the channel has its own descriptor.
-func (s *Server) admit(c *net.UnixConn) (*channel, *session, error) {
+func (s *Server) admit(c *net.UnixConn) (*channel, error) {
 	peer, id, pidfd, err := peerOf(c)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	refuse := func(st veneer.Status, err error) error {
 		w := welcome{status: st}.encode()
@@ -196,42 +302,39 @@ func (s *Server) admit(c *net.UnixConn) (*channel, *session, error) {
 	var h hello
 	if _, err := io.ReadFull(c, b[:]); err != nil {
 		unix.Close(pidfd)
-		return nil, nil, fmt.Errorf("%v: greeting: %w", peer, err)
+		return nil, fmt.Errorf("%v: greeting: %w", peer, err)
 	}
 	if err := h.decode(b); err != nil {
 		unix.Close(pidfd)
-		return nil, nil, fmt.Errorf("%v: greeting: %w", peer, err)
+		return nil, fmt.Errorf("%v: greeting: %w", peer, err)
 	}
 	w := h.answer()
 	if w.version == 0 {
 		unix.Close(pidfd)
-		return nil, nil, refuse(veneer.ErrNotSupported, fmt.Errorf("greeting: frames of version %d to %d", h.min, h.max))
+		return nil, refuse(veneer.ErrNotSupported, fmt.Errorf("greeting: frames of version %d to %d", h.min, h.max))
 	}
 	fd, err := detach(c)
 	if err != nil {
 		unix.Close(pidfd)
-		return nil, nil, err
+		return nil, err
 	}
-	ch := &channel{carrier: newSocketCarrier(fd)}
-	ss, err := s.join(peer, id, pidfd, ch)
-	if err != nil {
+	ch := &channel{carrier: &socketCarrier{fd: fd}}
+	if err := s.join(peer, id, pidfd, ch); err != nil {
 		ch.carrier.close()
 		var st veneer.Status
 		if !errors.As(err, &st) {
 			st = veneer.ErrConnectionRefused
 		}
-		return nil, nil, refuse(st, err)
+		return nil, refuse(st, err)
 	}
 	b = w.encode()
 	if _, err := c.Write(b[:]); err != nil {
-		s.leave(ss, ch)
-		ch.carrier.close()
-		return nil, nil, err
+		return ch, err
 	}
-	return ch, ss, nil
+	return ch, nil
 }
 
-// detach returns a blocking descriptor of its own for a connection.
+// detach returns a blocking descriptor for a connection, beside its own.
 func detach(c *net.UnixConn) (int, error) {
 	f, err := c.File()
 	if err != nil {
@@ -247,12 +350,12 @@ func detach(c *net.UnixConn) (int, error) {
 
 // join puts a channel into its process's session, opening one for a process
 // that has none. It takes pidfd over.
-func (s *Server) join(peer Peer, id process, pidfd int, ch *channel) (*session, error) {
+func (s *Server) join(peer Peer, id process, pidfd int, ch *channel) error {
 	s.mu.Lock()
 	if ss := s.sessions[id]; ss != nil && !ss.ending && !exited(ss.pidfd) {
 		defer s.mu.Unlock()
 		unix.Close(pidfd)
-		return ss, s.seat(ss, ch)
+		return s.seat(ss, ch)
 	}
 	s.mu.Unlock()
 
@@ -262,7 +365,7 @@ func (s *Server) join(peer Peer, id process, pidfd int, ch *channel) (*session, 
 	opened, err := s.world.Open(peer)
 	if err != nil {
 		unix.Close(pidfd)
-		return nil, err
+		return err
 	}
 	unix.SetNonblock(pidfd, true) // lets the runtime's poller wait for it
 	ss := &session{Session: opened, id: id, peer: peer, pidfd: pidfd, process: os.NewFile(uintptr(pidfd), "pidfd"), channels: make(map[*channel]struct{})}
@@ -272,20 +375,20 @@ func (s *Server) join(peer Peer, id process, pidfd int, ch *channel) (*session, 
 		s.mu.Unlock()
 		ss.process.Close()
 		opened.End()
-		return other, err
+		return err
 	}
 	if err := s.seat(ss, ch); err != nil {
 		s.mu.Unlock()
 		ss.process.Close()
 		opened.End()
-		return nil, err
+		return err
 	}
 	s.sessions[id] = ss
-	s.wg.Add(1)
+	s.live.Add(1)
 	s.mu.Unlock()
 	s.event(Event{SessionOpened, peer, nil})
 	go s.watch(ss)
-	return ss, nil
+	return nil
 }
 
 // seat adds a channel to a session. The caller holds s.mu.
@@ -299,13 +402,14 @@ func (s *Server) seat(ss *session, ch *channel) error {
 		return fmt.Errorf("%d channels of one process: %w", s.limits.ChannelsPerSession, veneer.ErrConnectionBusy)
 	}
 	ss.channels[ch] = struct{}{}
+	ch.session = ss
 	return nil
 }
 
 // watch waits for the end of a session's process and then stops the session's
 // channels: a descriptor that a child inherited does not keep it alive.
 func (s *Server) watch(ss *session) {
-	defer s.wg.Done()
+	defer s.live.Done()
 	raw, err := ss.process.SyscallConn()
 	if err != nil {
 		return
@@ -322,7 +426,8 @@ func (s *Server) watch(ss *session) {
 }
 
 // leave takes a channel out of its session, and ends the session with the last.
-func (s *Server) leave(ss *session, ch *channel) {
+func (s *Server) leave(ch *channel) {
+	ss := ch.session
 	s.mu.Lock()
 	delete(ss.channels, ch)
 	last := len(ss.channels) == 0 && !ss.ending

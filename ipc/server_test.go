@@ -151,7 +151,9 @@ func serveAt(tb testing.TB, w World, limits Limits, path string) *served {
 		tb.Fatal(err)
 	}
 	s := &served{path: path, events: make(chan Event, 1024)}
-	s.Server = NewServer(l, w, limits, func(e Event) { s.events <- e })
+	if s.Server, err = NewServer(l, w, limits, func(e Event) { s.events <- e }); err != nil {
+		tb.Fatal(err)
+	}
 	go s.Serve()
 	tb.Cleanup(func() { s.Close() })
 	return s
@@ -432,8 +434,8 @@ func noneLeft(t *testing.T, before int) {
 
 // Memory of one call must not show in another.
 func TestFrameMemoryIsWiped(t *testing.T) {
-	for _, n := range []int{100, smallFrame, 60 << 10, veneer.MaxPayload} {
-		l := lease{own: make([]byte, smallFrame)}
+	for _, n := range []int{100, commonFrame, commonFrame + 1, veneer.MaxPayload} {
+		l := lease{own: make([]byte, commonFrame)}
 		b := l.take(n)
 		copy(b, bytes.Repeat([]byte{0xa5}, n))
 		l.giveBack()

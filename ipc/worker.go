@@ -1,0 +1,249 @@
+package ipc
+
+import (
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/postern-spe/postern/veneer"
+)
+
+// A worker serves the channels of one poll set. Its goroutine waits in the kernel
+// for any of them and makes their calls itself: a call that passes through
+// another goroutine, or the runtime's poller, costs a wake-up more, which is most
+// of what a small call costs. And it is not a thread for each channel, because
+// with hundreds of those, some wait for seconds while others are served.
+//
+// What a call must not do is keep the worker's other clients waiting. So a
+// worker's goroutine has the set for a shift: when the overseer finds it with one
+// and the same call for a while, another goroutine takes the set over, and the
+// first one leaves when its call is answered.
+type worker struct {
+	server *Server
+	set    *pollSet
+	shift  atomic.Pointer[shift]
+}
+
+// shift is one goroutine's time with a worker's set, and the memory that its
+// calls are made in.
+type shift struct {
+	worker *worker
+	// at counts its calls: odd during one, even between. relieved is added when
+	// the set has been taken over.
+	at      atomic.Uint64
+	in, out lease
+	inVec   [veneer.MaxIOVec]veneer.InVec
+	outVec  [veneer.MaxIOVec]veneer.OutVec
+}
+
+const relieved = 1 << 63
+
+func newShift(w *worker) *shift {
+	return &shift{
+		worker: w,
+		in:     lease{own: make([]byte, commonFrame)},
+		out:    lease{own: make([]byte, commonFrame)},
+	}
+}
+
+// run serves the set until it is relieved or the set is closed.
+func (sh *shift) run() {
+	w := sh.worker
+	defer w.server.workers.Done()
+	events := make([]unix.EpollEvent, 32)
+	for {
+		n := w.set.wait(events)
+		if n < 0 {
+			return
+		}
+		for _, e := range events[:n] {
+			ch := w.server.lookup(e.Fd, e.Pad)
+			if ch == nil || !ch.claim() {
+				continue
+			}
+			if !sh.serve(ch) {
+				return
+			}
+		}
+	}
+}
+
+// serve serves a channel that has been claimed. It reports whether the shift
+// goes on.
+func (sh *shift) serve(ch *channel) bool {
+	s := sh.worker.server
+	at := sh.at.Add(1)
+	if !s.overseen.Load() {
+		s.oversee()
+	}
+	var err error
+	for {
+		if err = ch.serve(sh); err != nil || ch.release() {
+			break
+		}
+	}
+	sh.in.giveBack()
+	if err != nil {
+		s.end(ch, err)
+	}
+	return sh.at.CompareAndSwap(at, at+1)
+}
+
+// Times of the overseer.
+const (
+	overseerTick = 2 * time.Millisecond
+	overseerRest = 50 // ticks without a call, after which it sleeps
+)
+
+// oversee wakes the overseer.
+func (s *Server) oversee() {
+	if s.overseen.CompareAndSwap(false, true) {
+		s.wake <- struct{}{}
+	}
+}
+
+// overseer relieves workers that are long with one call. While no calls are made
+// it sleeps: an idle secure world does nothing at all.
+func (s *Server) overseer() {
+	defer s.workers.Done()
+	seen := make([]uint64, len(s.pool))
+	for range s.wake {
+		tick := time.NewTicker(overseerTick)
+		for idle := 0; ; {
+			<-tick.C
+			calling := false
+			for i, w := range s.pool {
+				sh := w.shift.Load()
+				at := sh.at.Load()
+				if at != seen[i] {
+					calling, seen[i] = true, at
+				} else if at&1 == 1 && sh.at.CompareAndSwap(at, at|relieved) {
+					calling, seen[i] = true, 0
+					s.relieve(w)
+				}
+			}
+			if idle++; calling {
+				idle = 0
+			}
+			if idle < overseerRest {
+				continue
+			}
+			s.overseen.Store(false)
+			// A call that began just before sees no need to wake anybody.
+			if !s.calling() || !s.overseen.CompareAndSwap(false, true) {
+				break
+			}
+			idle = 0
+		}
+		tick.Stop()
+	}
+}
+
+// calling reports whether any worker is with a call.
+func (s *Server) calling() bool {
+	for _, w := range s.pool {
+		if w.shift.Load().at.Load()&1 == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// relieve puts a new goroutine in the place of one that is long with a call.
+func (s *Server) relieve(w *worker) {
+	sh := newShift(w)
+	w.shift.Store(sh)
+	s.workers.Add(1)
+	go func() {
+		// The goroutine that is away may have been told of other channels that
+		// it has not come to. Watching them anew tells of them again.
+		for i := range s.slots {
+			if ch := s.slots[i].Load(); ch != nil && ch.worker == w && ch.claim() {
+				for again := true; again; again = !ch.release() {
+					w.set.watch(ch, len(ch.unsent) > 0)
+				}
+			}
+		}
+		sh.run()
+	}()
+}
+
+// pollSet is a set of channels that the kernel watches, edge-triggered.
+type pollSet struct {
+	epoll int
+	bell  int // an eventfd that ends the set
+}
+
+// bellSlot is the bell's place in the table of channels: none.
+const bellSlot = -1
+
+func newPollSet() (*pollSet, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(epoll)
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	p := &pollSet{epoll, bell}
+	err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: bellSlot})
+	if err != nil {
+		p.close()
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	return p, nil
+}
+
+// add puts a channel into the set.
+func (p *pollSet) add(ch *channel) error { return p.control(unix.EPOLL_CTL_ADD, ch, false) }
+
+// watch watches a channel in the set anew, also for room to write where asked to.
+func (p *pollSet) watch(ch *channel, write bool) error {
+	return p.control(unix.EPOLL_CTL_MOD, ch, write)
+}
+
+func (p *pollSet) control(op int, ch *channel, write bool) error {
+	events := uint32(unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET)
+	if write {
+		events |= unix.EPOLLOUT
+	}
+	fd := ch.carrier.(*socketCarrier).fd
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: ch.slot, Pad: ch.turn}))
+}
+
+// wait waits for events and returns how many there are, -1 when the set is closed.
+func (p *pollSet) wait(events []unix.EpollEvent) int {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), ^uintptr(0), 0, 0)
+		switch {
+		case errno == unix.EINTR:
+			continue
+		case errno != 0:
+			return -1
+		}
+		for _, e := range events[:n] {
+			if e.Fd == bellSlot {
+				return -1
+			}
+		}
+		return int(n)
+	}
+}
+
+// ring ends the waiting of everybody on the set, for good.
+func (p *pollSet) ring() { unix.Write(p.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+
+func (p *pollSet) close() {
+	unix.Close(p.bell)
+	unix.Close(p.epoll)
+}
+
+// poolSize is how many workers a server has: more than processors, so that those
+// whose calls wait for something leave somebody to serve the others.
+func poolSize() int { return max(8, runtime.GOMAXPROCS(0)) }
