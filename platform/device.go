@@ -1,0 +1,296 @@
+package platform
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/postern-spe/postern/platform/board"
+	"github.com/postern-spe/postern/platform/cryptocell"
+	"github.com/postern-spe/postern/platform/kmu"
+	"github.com/postern-spe/postern/platform/nvmc"
+	"github.com/postern-spe/postern/platform/uicr"
+)
+
+// The files of a device directory.
+const (
+	deviceFile = "device.json"
+	flashFile  = "flash.bin"
+	uicrFile   = "uicr.bin"
+	// IAKFile is the public attestation key: a PEM SubjectPublicKeyInfo.
+	IAKFile  = "iak.pub.pem"
+	lockFile = "lock"
+)
+
+// formatVersion is the version of the directory's layout.
+const formatVersion = 1
+
+// maxTextFile bounds what is read of device.json and iak.pub.pem.
+const maxTextFile = 4096
+
+const deviceIDBytes = 16
+
+// description is device.json.
+type description struct {
+	Format   int       `json:"format"`
+	Board    string    `json:"board"`
+	DeviceID string    `json:"device_id"`
+	Created  time.Time `json:"created"`
+}
+
+// directory is a device directory, held open, so that what is checked is what
+// is used.
+type directory struct {
+	name string
+	f    *os.File
+}
+
+func openDirectory(name string) (*directory, error) {
+	f, err := os.OpenFile(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil, &DeviceError{name, "does not exist"}
+	case errors.Is(err, unix.ENOTDIR):
+		return nil, &DeviceError{name, "is not a directory"}
+	case err != nil:
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("platform: %s: %w", name, err)
+	}
+	if what := foreign(&st, false); what != "" {
+		f.Close()
+		return nil, &DeviceError{name, what}
+	}
+	return &directory{name: name, f: f}, nil
+}
+
+func (d *directory) close() { d.f.Close() }
+
+func (d *directory) path(name string) string { return filepath.Join(d.name, name) }
+
+// open opens a file of the directory itself: not what a link points to, and
+// without waiting for the other end of a pipe.
+func (d *directory) open(name string, flags int) (*os.File, error) {
+	fd, err := unix.Openat(int(d.f.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), d.path(name)), nil
+}
+
+// explain turns the failure to open a file into a sentence about it.
+func (d *directory) explain(name string, err error) error {
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return &DeviceError{d.path(name), "is missing"}
+	case errors.Is(err, unix.ELOOP):
+		return &DeviceError{d.path(name), "is a symbolic link"}
+	}
+	return &DeviceError{d.path(name), "cannot be opened: " + err.Error()}
+}
+
+// check: a regular file, of this user, that nobody else can change; a private
+// one that nobody else can read.
+func (d *directory) check(f *os.File, name string, private bool) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return fmt.Errorf("platform: %s: %w", d.path(name), err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return &DeviceError{d.path(name), "is not a regular file"}
+	}
+	if what := foreign(&st, private); what != "" {
+		return &DeviceError{d.path(name), what}
+	}
+	return nil
+}
+
+func foreign(st *unix.Stat_t, private bool) string {
+	mode := st.Mode & 0o777
+	switch {
+	case int(st.Uid) != os.Geteuid():
+		return fmt.Sprintf("belongs to user %d, not to user %d", st.Uid, os.Geteuid())
+	case mode&0o022 != 0:
+		return fmt.Sprintf("can be written by others than its owner (mode %04o)", mode)
+	case private && mode&0o077 != 0:
+		return fmt.Sprintf("can be read by others than its owner (mode %04o)", mode)
+	}
+	return ""
+}
+
+// load checks every file of the directory and puts the SoC together. It changes
+// nothing.
+func (d *directory) load() (*SoC, error) {
+	desc, b, err := d.description()
+	if err != nil {
+		return nil, err
+	}
+	pub, err := d.publicKey()
+	if err != nil {
+		return nil, err
+	}
+	flash, err := d.cells(flashFile, int(b.Memory.FlashSize), b.PageSize)
+	if err != nil {
+		return nil, err
+	}
+	info, err := d.cells(uicrFile, uicr.Size, uicr.Size)
+	if err != nil {
+		flash.Close()
+		return nil, err
+	}
+	s, err := assemble(b, flash, info)
+	if err != nil {
+		return nil, errors.Join(err, flash.Close(), info.Close())
+	}
+	s.ID, s.Created = desc.DeviceID, desc.Created
+	if err := d.plausible(s, pub); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (d *directory) text(name string) ([]byte, error) {
+	f, err := d.open(name, unix.O_RDONLY)
+	if err != nil {
+		return nil, d.explain(name, err)
+	}
+	defer f.Close()
+	if err := d.check(f, name, false); err != nil {
+		return nil, err
+	}
+	p, err := io.ReadAll(io.LimitReader(f, maxTextFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	if len(p) > maxTextFile {
+		return nil, &DeviceError{d.path(name), fmt.Sprintf("is larger than %d bytes", maxTextFile)}
+	}
+	return p, nil
+}
+
+func (d *directory) description() (desc description, b *board.Board, err error) {
+	bad := func(what string, args ...any) (description, *board.Board, error) {
+		return description{}, nil, &DeviceError{d.path(deviceFile), fmt.Sprintf(what, args...)}
+	}
+	p, err := d.text(deviceFile)
+	if err != nil {
+		return description{}, nil, err
+	}
+	// The version is looked at first: another one may have other fields.
+	var version struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(p, &version); err != nil {
+		return bad("is not valid JSON: %v", err)
+	}
+	if version.Format != formatVersion {
+		return bad("is of format %d; this is for format %d", version.Format, formatVersion)
+	}
+	dec := json.NewDecoder(bytes.NewReader(p))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&desc); err != nil {
+		return bad("is not a device description: %v", err)
+	}
+	b, ok := board.Lookup(desc.Board)
+	if !ok {
+		return bad("names the board %q, which is not known", desc.Board)
+	}
+	if id, err := hex.DecodeString(desc.DeviceID); err != nil || len(id) != deviceIDBytes {
+		return bad("has no valid device identifier")
+	}
+	return desc, b, nil
+}
+
+// publicKey returns the public key in iak.pub.pem as an uncompressed point.
+func (d *directory) publicKey() ([]byte, error) {
+	p, err := d.text(IAKFile)
+	if err != nil {
+		return nil, err
+	}
+	if block, _ := pem.Decode(p); block != nil {
+		if key, err := x509.ParsePKIXPublicKey(block.Bytes); err == nil {
+			if ec, ok := key.(*ecdsa.PublicKey); ok && ec.Curve == elliptic.P256() {
+				return ec.Bytes()
+			}
+		}
+	}
+	return nil, &DeviceError{d.path(IAKFile), "is not a P-256 public key in PEM"}
+}
+
+// cells maps a file of flash cells.
+func (d *directory) cells(name string, size, page int) (*nvmc.Array, error) {
+	f, err := d.open(name, unix.O_RDWR)
+	if err != nil {
+		return nil, d.explain(name, err)
+	}
+	defer f.Close()
+	if err := d.check(f, name, true); err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	if st.Size() != int64(size) {
+		return nil, &DeviceError{d.path(name), fmt.Sprintf("is %d bytes, not %d", st.Size(), size)}
+	}
+	return nvmc.MapArray(f, size, page)
+}
+
+// plausible checks that the UICR is a provisioned device's: its lifecycle and
+// bootloader storage, its key slots, and that the identity key decrypts and is
+// the one in iak.pub.pem.
+func (d *directory) plausible(s *SoC, pub []byte) (err error) {
+	bad := func(what string) error { return &DeviceError{d.path(uicrFile), what} }
+	if s.storage, err = readBLStorage(s.UICR); err != nil {
+		return err
+	}
+	if what := s.storage.fault(); what != "" {
+		return bad(what)
+	}
+	for _, want := range keySlots {
+		c, err := s.KMU.Config(want.slot)
+		if err != nil {
+			return err
+		}
+		if c.State != kmu.Active || c.Dest != want.dest || c.Perm != want.perm {
+			return bad(fmt.Sprintf("has no usable key in slot %d", want.slot))
+		}
+	}
+	got, err := s.CryptoCell.IdentityPublicKey()
+	if err != nil {
+		return bad("holds an identity key that does not decrypt")
+	}
+	if !bytes.Equal(got, pub) {
+		return &DeviceError{d.path(IAKFile), "is not this device's key"}
+	}
+	return nil
+}
+
+// keySlots is what a provisioned device has in the KMU.
+var keySlots = [...]struct {
+	slot       int
+	dest, perm uint32
+}{
+	{kmu.SlotMKEK, cryptocell.RegAESKey0, kmu.PermKey},
+	{kmu.SlotMKEK + 1, cryptocell.RegAESKey1, kmu.PermKey},
+	{kmu.SlotMEXT, cryptocell.RegAESKey0, kmu.PermKey},
+	{kmu.SlotMEXT + 1, cryptocell.RegAESKey1, kmu.PermKey},
+	{kmu.SlotKIdent, kmu.NoDest, kmu.PermIdentity},
+	{kmu.SlotKIdent + 1, kmu.NoDest, kmu.PermIdentity},
+}

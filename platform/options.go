@@ -1,0 +1,91 @@
+package platform
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/postern-spe/postern/platform/board"
+	"github.com/postern-spe/postern/platform/cryptocell"
+)
+
+// implementationVersion goes into the default implementation identifier,
+// together with the board's name: it changes when the emulated root of trust
+// does.
+const implementationVersion = "1"
+
+// ProvisionOptions is what a device is made with. The zero value is a device of
+// the default board with random keys.
+type ProvisionOptions struct {
+	// Board is the board's name; empty is board.Default.
+	Board string
+	// IAK is the attestation key, cryptocell.ScalarSize bytes; nil makes a
+	// random one that nobody ever sees. The caller wipes it.
+	IAK cryptocell.Scalar
+	// ImplementationID is ImplementationIDSize bytes; nil derives it from the
+	// board's name and the version of this emulation, so that devices of one
+	// kind have the same.
+	ImplementationID []byte
+	// RoTPublicKeyHash is the SHA-256 of the public key whose images the device
+	// boots, SignerIDSize bytes; nil takes a key made for this device and
+	// forgotten.
+	RoTPublicKeyHash []byte
+}
+
+// resolve checks the options and fills in what they leave open.
+func (o *ProvisionOptions) resolve() (*Provisioned, *board.Board, error) {
+	name := o.Board
+	if name == "" {
+		name = board.Default
+	}
+	b, ok := board.Lookup(name)
+	if !ok {
+		return nil, nil, fmt.Errorf("platform: no board %q; there is %s", name, strings.Join(board.Names(), ", "))
+	}
+	if o.IAK != nil {
+		if err := o.IAK.Check(); err != nil {
+			return nil, nil, err
+		}
+	}
+	id := make([]byte, deviceIDBytes)
+	rand.Read(id)
+	p := &Provisioned{Board: name, DeviceID: hex.EncodeToString(id)}
+	if err := orDefault(p.ImplementationID[:], o.ImplementationID, "implementation identifier", func() ([]byte, error) {
+		return []byte("postern\x00" + name + "\x00" + implementationVersion), nil
+	}); err != nil {
+		return nil, nil, err
+	}
+	if err := orDefault(p.SignerID[:], o.RoTPublicKeyHash, "root-of-trust public key hash", func() ([]byte, error) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		return key.PublicKey.Bytes()
+	}); err != nil {
+		return nil, nil, err
+	}
+	return p, b, nil
+}
+
+// orDefault copies a value of exactly len(dst) bytes, or the hash of what
+// preimage gives where there is no value.
+func orDefault(dst, value []byte, what string, preimage func() ([]byte, error)) error {
+	if value != nil {
+		if len(value) != len(dst) || allErased(value) {
+			return fmt.Errorf("platform: the %s is %d bytes, not all 0xFF", what, len(dst))
+		}
+		copy(dst, value)
+		return nil
+	}
+	in, err := preimage()
+	if err != nil {
+		return err
+	}
+	hash := sha256.Sum256(in)
+	copy(dst, hash[:])
+	return nil
+}
