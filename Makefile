@@ -1,0 +1,53 @@
+# Postern. Everything here is a thin line over go and cc; `make help` lists it.
+
+GO     ?= go
+CC     ?= cc
+CFLAGS ?= -std=c99 -O2 -Wall -Wextra -Wpedantic
+FILE   ?= README.md
+FUZZTIME ?= 10s
+
+# Packages with goroutines of their own, or that callers use from several.
+CONCURRENT = ./ipc/... ./spe/... ./partitions/... ./nspe/... ./platform/... ./veneer/...
+
+.DEFAULT_GOAL := build
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the programs and the examples into bin/
+	$(GO) build -o bin/ ./cmd/spe ./cmd/psa ./cmd/demo
+	$(GO) build -o bin/examples/ ./nspe/examples/...
+	$(CC) $(CFLAGS) -Iveneer/c -o bin/examples/its_asset nspe/examples/c/its_asset.c veneer/c/postern.c -pthread
+
+run: build ## the tour: provision a device, boot it, use it, kill it, attack it (FILE=the file to sign)
+	@bin/demo --bin bin "$(FILE)"
+
+test: ## run all tests
+	$(GO) test ./...
+
+race: ## run the tests of what is concurrent under the race detector
+	$(GO) test -race $(CONCURRENT)
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: build ## measure calls beside a C ping-pong of the same bytes
+	@bin/demo --bin bin --bench
+
+fuzz: ## run every fuzz target for FUZZTIME (default 10s)
+	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | cut -d' ' -f2 | sort -u); do \
+	  for dir in $$(grep -rlE "^func $$target\(" --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+	    echo "$$dir $$target"; \
+	    $(GO) test $$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
+	  done; \
+	done
+
+crash: ## cut the power at every point of the long storage workloads (minutes)
+	POSTERN_CRASH=1 $(GO) test ./partitions/its/... -run Crash -count=1 -v -timeout 2h
+
+clean: ## remove what build made
+	rm -rf bin
+
+.PHONY: help build run test race lint bench fuzz crash clean

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/postern-spe/postern/spe"
+	"github.com/postern-spe/postern/spe/spm"
+)
+
+const runUsage = `Boot a device and serve its doors until SIGTERM or SIGINT.
+
+Usage:
+  spe run DIR [flags]
+
+When the doors are open, one line on stdout says so:
+
+  ready POSTERN_SOCKET=DIR/run/ns.sock
+
+The secure log goes to stderr. It names clients, services and statuses, and
+never holds what they sent.
+
+Flags:
+  --log LEVEL        debug, info, warn or error (default warn)
+  --on-fault POLICY  what becomes of a partition that panics: restart or stop (default restart)
+  --bench-echo       add the echo service that psa bench measures the gate with
+`
+
+func runCommand() command {
+	return command{name: "run", usage: runUsage, run: runDevice}
+}
+
+func runDevice(args []string, stdout, stderr io.Writer) error {
+	began := time.Now()
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	level := zapcore.WarnLevel
+	flags.Var(&level, "log", "")
+	policy := flags.String("on-fault", "restart", "")
+	benchEcho := flags.Bool("bench-echo", false, "")
+	dir, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	onFault, ok := map[string]spm.FaultPolicy{"restart": spm.Restart, "stop": spm.Stop}[*policy]
+	if !ok {
+		return &usageError{reason: fmt.Sprintf("no policy %q", *policy)}
+	}
+	log := newLog(level, stderr)
+
+	// Signals are caught before there is anything that needs an orderly end.
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
+
+	if err := harden(); err != nil {
+		return err
+	}
+	world, err := spe.Boot(dir, spe.Options{Log: log, OnFault: onFault, BenchEcho: *benchEcho})
+	if err != nil {
+		return err
+	}
+	if err := confine(dir); err != nil {
+		world.Close()
+		return err
+	}
+	log.Info("ready", zap.String("board", world.Board()), zap.Duration("took", time.Since(began)))
+	fmt.Fprintf(stdout, "ready POSTERN_SOCKET=%s\n", world.Socket())
+	<-end
+	return world.Close()
+}
+
+// newLog returns the secure log. Clients decide how often some of its lines come
+// up, so each message has 100 lines a second and every 1000th beyond.
+func newLog(level zapcore.Level, w io.Writer) *zap.Logger {
+	cfg := zap.NewProductionEncoderConfig()
+	cfg.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	cfg.EncodeDuration = zapcore.StringDurationEncoder
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(cfg), zapcore.Lock(zapcore.AddSync(w)), level)
+	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, 100, 1000))
+}

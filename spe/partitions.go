@@ -1,0 +1,113 @@
+package spe
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/postern-spe/postern/partitions/attestation"
+	"github.com/postern-spe/postern/partitions/crypto"
+	"github.com/postern-spe/postern/partitions/echo"
+	"github.com/postern-spe/postern/partitions/its"
+	"github.com/postern-spe/postern/partitions/ps"
+	"github.com/postern-spe/postern/platform"
+	"github.com/postern-spe/postern/platform/board"
+	"github.com/postern-spe/postern/spe/manifest"
+	"github.com/postern-spe/postern/spe/service"
+	"github.com/postern-spe/postern/spe/spm"
+)
+
+// partitions returns the partitions of a device: manifest, code, and the
+// hardware that each is given.
+func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) ([]spm.Partition, error) {
+	internal, err := soc.Area(board.ITS)
+	if err != nil {
+		return nil, err
+	}
+	protected, err := soc.Area(board.PS)
+	if err != nil {
+		return nil, err
+	}
+	device := &identity{SoC: soc}
+	type entry struct {
+		file     string
+		manifest []byte
+		create   func() service.Partition
+	}
+	list := []entry{
+		{"its", its.Manifest(), func() service.Partition {
+			return its.New(its.Config{Internal: internal, Protected: protected})
+		}},
+		{"crypto", crypto.Manifest(), func() service.Partition {
+			return crypto.New(crypto.Config{Random: soc.TRNG, Engine: soc.CryptoCell})
+		}},
+		{"ps", ps.Manifest(), func() service.Partition { return ps.New(ps.Config{}) }},
+		{"attestation", attestation.Manifest(), func() service.Partition {
+			return attestation.New(attestation.Config{Device: device})
+		}},
+	}
+	if benchEcho {
+		list = append(list, entry{"echo", echo.Manifest, echo.New})
+	}
+	parts := make([]spm.Partition, len(list))
+	for i, p := range list {
+		m, err := manifest.Parse(p.file, p.manifest)
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = spm.Partition{Manifest: m, New: p.create}
+	}
+	m := <-measured
+	if m.err != nil {
+		return nil, fmt.Errorf("measure the secure world's program: %w", m.err)
+	}
+	signer := soc.SignerID()
+	device.component = attestation.Component{
+		Type: "PRoT", Measurement: m.hash[:], Version: version(), SignerID: signer[:], Description: "sha-256",
+	}
+	return parts, nil
+}
+
+// identity is what the attestation partition is told of the device.
+type identity struct {
+	*platform.SoC
+	component attestation.Component
+}
+
+func (d *identity) SoftwareComponents() []attestation.Component {
+	return []attestation.Component{d.component}
+}
+
+// measurement is the SHA-256 of the program that is the secure world.
+type measurement struct {
+	hash [sha256.Size]byte
+	err  error
+}
+
+// measureSelf does what measured boot does, with the one image that there is on
+// a host. Nothing signs it: the signer in the token is the device's root of
+// trust from provisioning.
+func measureSelf() (m measurement) {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return measurement{err: err}
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return measurement{err: err}
+	}
+	h.Sum(m.hash[:0])
+	return m
+}
+
+// version is the version of this module in the program, as the build stamped it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,260 @@
+// Package spe boots the secure world: it opens a device, powers its emulated
+// hardware, starts the partitions over it, and opens the three doors through
+// which everybody else reaches them. Nothing else knows partitions and hardware
+// at the same time.
+//
+//	DIR/run/ns.sock     the veneer, for the default non-secure context
+//	DIR/run/bus.sock    the bus, with the non-secure attribute
+//	DIR/run/debug.sock  the debug port
+package spe
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/postern-spe/postern/ipc"
+	"github.com/postern-spe/postern/ipc/buslink"
+	"github.com/postern-spe/postern/platform"
+	"github.com/postern-spe/postern/spe/spm"
+	"github.com/postern-spe/postern/veneer"
+)
+
+// DefaultClientID is the client ID of the default non-secure context: what TF-M
+// gives non-secure code on TrustZone parts.
+const DefaultClientID int32 = -0x3c000000
+
+// The sockets of a device, below its directory.
+const (
+	RunDir     = "run"
+	VeneerDoor = "ns.sock"
+	BusDoor    = "bus.sock"
+	DebugDoor  = "debug.sock"
+	socketMode = 0o600
+	runDirMode = 0o700
+)
+
+// Options is how a secure world is booted. The zero value is the default.
+type Options struct {
+	// Log takes the secure log; nil discards it.
+	Log *zap.Logger
+	// OnFault is what becomes of a partition that panics.
+	OnFault spm.FaultPolicy
+	// BenchEcho adds the echo partition (package partitions/echo).
+	BenchEcho bool
+}
+
+// World is a secure world that runs.
+type World struct {
+	log   *zap.Logger
+	soc   *platform.SoC
+	spm   *spm.SPM
+	run   string // the directory of the sockets
+	doors []door
+	wg    sync.WaitGroup
+}
+
+// door is a server on one of the sockets.
+type door struct {
+	name  string
+	serve func() error
+	close func() error
+}
+
+// Boot boots the device in dir, and returns when its doors are open. A directory
+// that is not a sound device, or is in use, gives the errors of platform.Open
+// and is left as it was.
+func Boot(dir string, o Options) (*World, error) {
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if err := checkPathLength(dir); err != nil {
+		return nil, err
+	}
+	// Measuring the program takes as long as all the rest of the boot.
+	measured := make(chan measurement, 1)
+	go func() { measured <- measureSelf() }()
+
+	soc, err := platform.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &World{log: o.Log, soc: soc, run: filepath.Join(dir, RunDir)}
+	if err := w.boot(o, measured); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// checkPathLength refuses a device whose sockets nobody could name.
+func checkPathLength(dir string) error {
+	const longest = 107 // sockaddr_un.sun_path less its final zero
+	if path := filepath.Join(dir, RunDir, DebugDoor); len(path) > longest {
+		return &platform.DeviceError{Path: path, What: fmt.Sprintf("has %d bytes, and the path of a Unix socket at most %d: move the device, or name it by a shorter path", len(path), longest)}
+	}
+	return nil
+}
+
+func (w *World) boot(o Options, measured <-chan measurement) error {
+	if err := w.soc.Boot(); err != nil {
+		return err
+	}
+	parts, err := partitions(w.soc, measured, o.BenchEcho)
+	if err != nil {
+		return err
+	}
+	w.spm, err = spm.New(spm.Config{
+		Log: w.log, Partitions: parts, OnFault: o.OnFault, Lifecycle: w.soc.Lifecycle,
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.spm.Start(); err != nil {
+		return err
+	}
+	return w.open()
+}
+
+// open makes the sockets and serves them.
+func (w *World) open() error {
+	if err := w.clearRunDir(); err != nil {
+		return err
+	}
+	ns, err := w.listen(VeneerDoor)
+	if err != nil {
+		return err
+	}
+	veneerServer, err := ipc.NewServer(ns, &context{w.spm, DefaultClientID}, ipc.DefaultLimits, w.logEvent)
+	if err != nil {
+		ns.Close()
+		return err
+	}
+	w.doors = append(w.doors, door{VeneerDoor, veneerServer.Serve, veneerServer.Close})
+	for name, target := range map[string]buslink.Target{
+		BusDoor:   nonSecureBus{w.soc.Bus},
+		DebugDoor: debugPort{w.soc.CtrlAP},
+	} {
+		l, err := w.listen(name)
+		if err != nil {
+			return err
+		}
+		s := buslink.NewServer(target, func(err error) {
+			w.log.Warn("connection dropped", zap.String("door", name), zap.Error(err))
+		})
+		w.doors = append(w.doors, door{name, func() error { return s.Serve(l) }, s.Close})
+	}
+	for _, d := range w.doors {
+		w.wg.Go(func() {
+			if err := d.serve(); err != nil && !errors.Is(err, buslink.ErrServerClosed) {
+				w.log.Error("door closed", zap.String("door", d.name), zap.Error(err))
+			}
+		})
+	}
+	return nil
+}
+
+// clearRunDir makes the directory of the sockets, and removes those that a
+// secure world that was killed has left. Whoever holds the device's lock knows
+// that nobody listens on them.
+func (w *World) clearRunDir() error {
+	if err := os.Mkdir(w.run, runDirMode); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	fi, err := os.Lstat(w.run)
+	if err != nil {
+		return err
+	}
+	if !fi.IsDir() || fi.Mode().Perm()&0o022 != 0 {
+		return &platform.DeviceError{Path: w.run, What: "is not a directory that only its owner can write to"}
+	}
+	for _, name := range []string{VeneerDoor, BusDoor, DebugDoor} {
+		path := filepath.Join(w.run, name)
+		fi, err := os.Lstat(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if fi.Mode().Type() != os.ModeSocket {
+			return &platform.DeviceError{Path: path, What: "is not a socket"}
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) listen(name string) (*net.UnixListener, error) {
+	path := filepath.Join(w.run, name)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Socket returns the path of the veneer's socket.
+func (w *World) Socket() string { return filepath.Join(w.run, VeneerDoor) }
+
+// Session starts the session of a non-secure caller inside this process, without
+// a socket: for tests and benchmarks of what lies behind the gate.
+func (w *World) Session() (*spm.Session, error) { return w.spm.OpenSession(DefaultClientID) }
+
+// Board returns the name of the device's board.
+func (w *World) Board() string { return w.soc.Board.Name }
+
+// Close ends the secure world: the doors first, then the partitions, then the
+// power. Calls under way are answered.
+func (w *World) Close() error {
+	var errs []error
+	for _, d := range w.doors {
+		if err := d.close(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", d.name, err))
+		}
+	}
+	w.wg.Wait()
+	if w.spm != nil {
+		w.spm.Stop()
+	}
+	return errors.Join(append(errs, w.soc.Close())...)
+}
+
+// logEvent writes what the veneer's server saw to the secure log.
+func (w *World) logEvent(e ipc.Event) {
+	log := w.log.Warn
+	if e.Kind == ipc.SessionOpened || e.Kind == ipc.SessionEnded {
+		log = w.log.Info
+	}
+	fields := []zap.Field{zap.Int32("pid", e.Peer.PID), zap.Uint32("uid", e.Peer.UID)}
+	if e.Err != nil {
+		fields = append(fields, zap.Error(e.Err))
+	}
+	log(string(e.Kind), fields...)
+}
+
+// context is a non-secure context: a socket, and the client ID of those on it.
+type context struct {
+	spm      *spm.SPM
+	clientID int32
+}
+
+// Open admits the user that the secure world runs as, and root, who could be
+// that user. The socket's mode says the same; this holds when it is changed.
+func (c *context) Open(p ipc.Peer) (ipc.Session, error) {
+	if p.UID != uint32(os.Geteuid()) && p.UID != 0 {
+		return nil, fmt.Errorf("user %d: %w", p.UID, veneer.ErrConnectionRefused)
+	}
+	return c.spm.OpenSession(c.clientID)
+}
