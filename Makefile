@@ -34,7 +34,7 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 bench: build ## measure calls beside a C ping-pong of the same bytes
-	@bin/demo --bin bin --bench
+	@bin/demo --bin bin --bench -- $(BENCHFLAGS)
 
 fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | cut -d' ' -f2 | sort -u); do \
