@@ -47,7 +47,7 @@ type Limits struct {
 }
 
 // DefaultLimits suits a developer's machine and its test suites.
-var DefaultLimits = Limits{Channels: 4096, ChannelsPerSession: 256, Greeting: 5 * time.Second}
+var DefaultLimits = Limits{Channels: 4096, ChannelsPerSession: 1024, Greeting: 5 * time.Second}
 
 // Event is something a server saw that belongs in the secure log. Err says
 // what; it never holds payload.
