@@ -1,0 +1,81 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/postern-spe/postern/nspe"
+	"github.com/postern-spe/postern/veneer"
+)
+
+// env is the world outside as a command sees it. Raw data goes to stdout and
+// nothing else does unless it was asked for; words go to stderr through say.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	// connect reaches the secure world at a socket; close ends the session.
+	connect func(path string) (gate veneer.Gate, close func() error, err error)
+
+	socket string // --socket
+}
+
+func newEnv() *env {
+	return &env{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv: os.Getenv,
+		connect: func(path string) (veneer.Gate, func() error, error) {
+			c, err := nspe.Connect(path)
+			if err != nil {
+				return nil, nil, err
+			}
+			return c, c.Disconnect, nil
+		},
+	}
+}
+
+// say writes one line of words.
+func (e *env) say(format string, args ...any) {
+	fmt.Fprintf(e.stderr, "psa: "+format+"\n", args...)
+}
+
+// socketPath returns where the secure world's socket is said to be.
+func (e *env) socketPath() (string, error) {
+	path := e.socket
+	if path == "" {
+		path = e.getenv(nspe.SocketVariable)
+	}
+	if path == "" {
+		return "", hint(errors.New("no socket of a secure world given"),
+			"start one with `spe run DIR`, then set %s=DIR/run/ns.sock or pass --socket", nspe.SocketVariable)
+	}
+	return path, nil
+}
+
+// withGate connects, calls do, and disconnects: one command is one session.
+func (e *env) withGate(do func(veneer.Gate) error) (err error) {
+	path, err := e.socketPath()
+	if err != nil {
+		return err
+	}
+	gate, disconnect, err := e.connect(path)
+	if err != nil {
+		return &connectError{path, err}
+	}
+	defer func() {
+		if closeErr := disconnect(); err == nil && closeErr != nil {
+			err = fmt.Errorf("disconnect: %w", closeErr)
+		}
+	}()
+	return do(gate)
+}
+
+// printJSON writes v as one line.
+func (e *env) printJSON(v any) error {
+	enc := json.NewEncoder(e.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

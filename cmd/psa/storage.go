@@ -1,0 +1,213 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-spe/postern/veneer"
+	"github.com/postern-spe/postern/veneer/its"
+	"github.com/postern-spe/postern/veneer/ps"
+	"github.com/postern-spe/postern/veneer/psa"
+)
+
+// storage is what the shell asks of either storage service. Their clients have
+// the types in common.
+type storage interface {
+	Set(uid its.UID, data []byte, flags its.Flags) error
+	ReadAll(uid its.UID) ([]byte, error)
+	Info(uid its.UID) (its.Info, error)
+	Remove(uid its.UID) error
+}
+
+var (
+	_ storage = (*its.Client)(nil)
+	_ storage = (*ps.Client)(nil)
+)
+
+// maxAsset is the most bytes that one call can set.
+const maxAsset = veneer.MaxPayload - its.UIDSize - its.FlagsSize
+
+func newITSCommand(e *env) *cobra.Command {
+	return newStorageCommand(e, "its", "Keep small assets in the device's internal storage (ITS)",
+		func(gate veneer.Gate) storage { return its.New(gate) })
+}
+
+func newPSCommand(e *env) *cobra.Command {
+	return newStorageCommand(e, "ps", "Keep assets encrypted in the device's external storage (PS)",
+		func(gate veneer.Gate) storage { return ps.New(gate) })
+}
+
+func newStorageCommand(e *env, name, short string, open func(veneer.Gate) storage) *cobra.Command {
+	cmd := newGroup(name, short,
+		newStorageSetCommand(e, open),
+		newStorageGetCommand(e, open),
+		newStorageInfoCommand(e, open),
+		newStorageRemoveCommand(e, open),
+	)
+	cmd.Long = short + ".\n\nA UID is a number that the client chooses, 1 to 2^64-1, decimal or 0x hexadecimal;\nother clients have UIDs of their own."
+	return cmd
+}
+
+// storageFlags are the words of --flag.
+var storageFlags = [...]struct {
+	word string
+	flag psa.StorageFlags
+}{
+	{"write-once", psa.StorageWriteOnce},
+	{"no-confidentiality", psa.StorageNoConfidentiality},
+	{"no-replay-protection", psa.StorageNoReplayProtection},
+}
+
+func parseStorageFlags(words []string) (flags psa.StorageFlags, err error) {
+next:
+	for _, w := range words {
+		for _, f := range storageFlags {
+			if f.word == w {
+				flags |= f.flag
+				continue next
+			}
+		}
+		return 0, usagef("no storage flag %q", w)
+	}
+	return flags, nil
+}
+
+func storageWords(flags psa.StorageFlags) []string {
+	words := []string{}
+	for _, f := range storageFlags {
+		if flags&f.flag != 0 {
+			words = append(words, f.word)
+		}
+	}
+	return words
+}
+
+func parseUID(word string) (its.UID, error) {
+	uid, err := strconv.ParseUint(word, 0, 64)
+	if err != nil || uid == 0 {
+		return 0, usagef("%q is no UID: a number from 1 to 2^64-1", word)
+	}
+	return its.UID(uid), nil
+}
+
+// storageHint adds advice to the statuses that storage commonly answers.
+func storageHint(err error, uid its.UID) error {
+	err = hintOn(veneer.ErrDoesNotExist, err, "nothing is stored under UID %d by this client", uid)
+	return hintOn(veneer.ErrNotPermitted, err, "what is stored under UID %d is write-once: it stays as it is", uid)
+}
+
+func newStorageSetCommand(e *env, open func(veneer.Gate) storage) *cobra.Command {
+	var words []string
+	cmd := &cobra.Command{
+		Use:   "set UID [FILE]",
+		Short: "Store FILE, or standard input, under a UID",
+		Args:  cobra.RangeArgs(1, 2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			uid, err := parseUID(args[0])
+			if err != nil {
+				return err
+			}
+			flags, err := parseStorageFlags(words)
+			if err != nil {
+				return err
+			}
+			data, err := e.read(optional(args, 1), "the asset", maxAsset)
+			if err != nil {
+				return err
+			}
+			defer clear(data)
+			return e.withGate(func(gate veneer.Gate) error {
+				return storageHint(open(gate).Set(uid, data, flags), uid)
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&words, "flag", nil, "storage `flag`: write-once, no-confidentiality, no-replay-protection; may be repeated")
+	var choices []string
+	for _, f := range storageFlags {
+		choices = append(choices, f.word)
+	}
+	completeWords(cmd, "flag", choices...)
+	return cmd
+}
+
+func newStorageGetCommand(e *env, open func(veneer.Gate) storage) *cobra.Command {
+	return &cobra.Command{
+		Use:   "get UID [FILE]",
+		Short: "Write what is stored under a UID to FILE, or to standard output",
+		Args:  cobra.RangeArgs(1, 2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			uid, err := parseUID(args[0])
+			if err != nil {
+				return err
+			}
+			return e.withGate(func(gate veneer.Gate) error {
+				data, err := open(gate).ReadAll(uid)
+				if err != nil {
+					return storageHint(err, uid)
+				}
+				defer clear(data)
+				return e.write(optional(args, 1), data)
+			})
+		},
+	}
+}
+
+type infoOutput struct {
+	UID   uint64   `json:"uid"`
+	Size  uint32   `json:"size"`
+	Flags []string `json:"flags"`
+}
+
+func newStorageInfoCommand(e *env, open func(veneer.Gate) storage) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "info UID",
+		Short:             "Write the size and the flags of what is stored under a UID",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(_ *cobra.Command, args []string) error {
+			uid, err := parseUID(args[0])
+			if err != nil {
+				return err
+			}
+			return e.withGate(func(gate veneer.Gate) error {
+				info, err := open(gate).Info(uid)
+				if err != nil {
+					return storageHint(err, uid)
+				}
+				words := storageWords(info.Flags)
+				if asJSON {
+					return e.printJSON(infoOutput{uint64(uid), info.Size, words})
+				}
+				if len(words) == 0 {
+					words = []string{"-"}
+				}
+				_, err = fmt.Fprintf(e.stdout, "size   %d\nflags  %s\n", info.Size, strings.Join(words, ","))
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
+	return cmd
+}
+
+func newStorageRemoveCommand(e *env, open func(veneer.Gate) storage) *cobra.Command {
+	return &cobra.Command{
+		Use:               "remove UID",
+		Short:             "Remove what is stored under a UID",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(_ *cobra.Command, args []string) error {
+			uid, err := parseUID(args[0])
+			if err != nil {
+				return err
+			}
+			return e.withGate(func(gate veneer.Gate) error {
+				return storageHint(open(gate).Remove(uid), uid)
+			})
+		},
+	}
+}

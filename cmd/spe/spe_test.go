@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/postern-spe/postern/ipc"
+	"github.com/postern-spe/postern/veneer"
+	"github.com/postern-spe/postern/veneer/its"
+)
+
+// The test binary is also the command, and a process that is locked down.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"spe":      main,
+		"confined": confined,
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}
+
+// device provisions a device in a test's directory.
+func device(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "dev")
+	if out, err := exec.Command("spe", "provision", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+// boot runs a device as a process of its own, and waits until it is ready.
+func boot(t *testing.T, dir string, flags ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	cmd := exec.Command("spe", append([]string{"run", dir}, flags...)...)
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if want := "ready POSTERN_SOCKET=" + dir + "/run/ns.sock\n"; err != nil || line != want {
+		t.Fatalf("said %q, %v; log: %s", line, err, &log)
+	}
+	return cmd, &log
+}
+
+func TestOneSecureWorldPerDevice(t *testing.T) {
+	dir := device(t)
+	first, _ := boot(t, dir)
+	second := exec.Command("spe", "run", dir)
+	out, _ := second.CombinedOutput()
+	want := fmt.Sprintf("spe: error: %s is in use by pid %d\n", dir, first.Process.Pid)
+	if string(out) != want || second.ProcessState.ExitCode() != 1 {
+		t.Errorf("said %q, status %d", out, second.ProcessState.ExitCode())
+	}
+}
+
+func TestSIGTERMEndsItCleanly(t *testing.T) {
+	dir := device(t)
+	cmd, log := boot(t, dir, "--log", "info")
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v; log: %s", err, log)
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, "run")); len(left) > 0 {
+		t.Errorf("sockets left: %v", left)
+	}
+	var entry struct{ Level, Msg string }
+	if err := json.Unmarshal(log.Bytes(), &entry); err != nil || entry.Msg != "ready" {
+		t.Errorf("log %q: %v", log, err)
+	}
+}
+
+// What was acknowledged is there after a SIGKILL, however often.
+func TestSIGKILLLosesNothing(t *testing.T) {
+	dir := device(t)
+	cmd, _ := boot(t, dir)
+	conn, err := ipc.Dial(filepath.Join(dir, "run", "ns.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Disconnect()
+	storage := its.New(conn)
+	for round := range 5 {
+		acknowledged := 0
+		for i := 1; ; i++ {
+			if i == 20 {
+				// At no moment in particular: the client goes on meanwhile.
+				go cmd.Process.Kill()
+			}
+			if err := storage.Set(1, []byte(strconv.Itoa(round*1_000_000+i)), 0); err != nil {
+				if err != veneer.ErrCommunicationFailure {
+					t.Fatal(err)
+				}
+				break
+			}
+			acknowledged = i
+		}
+		cmd.Wait()
+		cmd, _ = boot(t, dir)
+		got, err := storage.ReadAll(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := strconv.Atoi(string(got))
+		if n -= round * 1_000_000; n != acknowledged && n != acknowledged+1 {
+			t.Fatalf("round %d: %d was acknowledged, %d is there", round, acknowledged, n)
+		}
+	}
+}
+
+// No process of the same user can attach to the secure world or read its memory.
+func TestMemoryIsOutOfReach(t *testing.T) {
+	if os.Geteuid() == 0 {
+		// Root passes every check of the kernel, so the test gives it up.
+		if err := dropToNobody(t); err != nil {
+			t.Skipf("needs an ordinary user, or root that can become one: %v", err)
+		}
+		return
+	}
+	memoryIsOutOfReach(t)
+}
+
+func memoryIsOutOfReach(t *testing.T) {
+	cmd, _ := boot(t, device(t))
+	pid := cmd.Process.Pid
+	if f, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid)); err == nil {
+		f.Close()
+		t.Error("its memory can be read")
+	}
+	if err := syscall.PtraceAttach(pid); err == nil {
+		t.Error("a debugger can attach")
+	}
+}
+
+// dropToNobody runs this test again as the user nobody.
+func dropToNobody(t *testing.T) error {
+	const nobody = 65534
+	dir, err := os.MkdirTemp("", "postern-nobody-")
+	if err != nil {
+		return err
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		return err
+	}
+	self := filepath.Join(dir, "spe.test")
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(self, b, 0o755); err != nil {
+		return err
+	}
+	cmd := exec.Command(self, "-test.run=^TestMemoryIsOutOfReach$", "-test.v")
+	cmd.Dir = dir
+	cmd.Env = []string{"TMPDIR=" + dir, "PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestMemoryIsOutOfReach")) {
+		t.Errorf("as nobody: %v\n%s", err, out)
+	}
+	return nil
+}
+
+// confined tries, after lockdown to the directory of its first argument, what
+// its second says, and prints how it went.
+func confined() {
+	if err := harden(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	if err := confine(os.Args[1]); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	_, outside := os.ReadFile("/etc/passwd")
+	inside := os.WriteFile(filepath.Join(os.Args[1], "f"), nil, 0o600)
+	fmt.Println(outside != nil, inside == nil)
+}
+
+func TestConfinedToTheDevice(t *testing.T) {
+	abi, _, _ := syscall.Syscall(444, 0, 0, 1) // landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION)
+	if int(abi) < 1 {
+		t.Skip("this kernel has no Landlock")
+	}
+	out, err := exec.Command("confined", t.TempDir()).Output()
+	if got := strings.TrimSpace(string(out)); err != nil || got != "true true" {
+		t.Errorf("outside refused, inside allowed: %s (%v)", got, err)
+	}
+}
+
+// A device that is not sound is left as it is.
+func TestDamagedDevices(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		damage func(dir string) error
+		says   string
+	}{
+		{"nothing but a directory", func(dir string) error {
+			return fs.WalkDir(os.DirFS(dir), ".", func(p string, d fs.DirEntry, err error) error {
+				if err == nil && !d.IsDir() {
+					err = os.Remove(filepath.Join(dir, p))
+				}
+				return err
+			})
+		}, "device.json"},
+		{"flash too short", func(dir string) error { return os.Truncate(filepath.Join(dir, "flash.bin"), 4096) }, "flash.bin"},
+		{"no UICR", func(dir string) error { return os.Remove(filepath.Join(dir, "uicr.bin")) }, "uicr.bin"},
+		{"description is not JSON", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "device.json"), []byte("{"), 0o600)
+		}, "device.json"},
+		{"flash that others can read", func(dir string) error { return os.Chmod(filepath.Join(dir, "flash.bin"), 0o644) }, "flash.bin"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := device(t)
+			if err := row.damage(dir); err != nil {
+				t.Fatal(err)
+			}
+			before := contents(t, dir)
+			cmd := exec.Command("spe", "run", dir)
+			out, err := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), row.says) || strings.Count(string(out), "\n") != 1 {
+				t.Errorf("%v: %s", err, out)
+			}
+			if after := contents(t, dir); after != before {
+				t.Errorf("before:\n%s\nafter:\n%s", before, after)
+			}
+		})
+	}
+}
+
+// contents describes every file below dir.
+func contents(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		fi, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(&b, path, fi.Mode(), fi.ModTime())
+		if d.Type().IsRegular() {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&b, "%q\n", data)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
