@@ -40,12 +40,12 @@ fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | cut -d' ' -f2 | sort -u); do \
 	  for dir in $$(grep -rlE "^func $$target\(" --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
 	    echo "$$dir $$target"; \
-	    $(GO) test $$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
+	    $(GO) test $$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 	  done; \
 	done
 
 crash: ## cut the power at every point of the long storage workloads (minutes)
-	POSTERN_CRASH=1 $(GO) test ./partitions/its/... -run Crash -count=1 -v -timeout 2h
+	POSTERN_CRASH=1 $(GO) test -count=1 -v -timeout 2h -run 'PowerCuts|CrashStorm|OneFlippedBit' ./partitions/its/flashlog
 
 clean: ## remove what build made
 	rm -rf bin
