@@ -119,7 +119,7 @@ func NewServer(l *net.UnixListener, w World, limits Limits, event func(Event)) (
 	for i := range s.slots {
 		s.free = append(s.free, place{slot: int32(i)})
 	}
-	for range poolSize() {
+	for range Workers() {
 		set, err := newPollSet()
 		if err != nil {
 			for _, w := range s.pool {

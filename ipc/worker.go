@@ -244,6 +244,6 @@ func (p *pollSet) close() {
 	unix.Close(p.epoll)
 }
 
-// poolSize is how many workers a server has: more than processors, so that those
-// whose calls wait for something leave somebody to serve the others.
-func poolSize() int { return max(8, runtime.GOMAXPROCS(0)) }
+// Workers returns how many workers a server has: more than processors, so that
+// those whose calls wait for something leave somebody to serve the others.
+func Workers() int { return max(8, runtime.NumCPU()) }

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/postern-spe/postern/ipc"
 	"github.com/postern-spe/postern/spe"
 	"github.com/postern-spe/postern/spe/spm"
 )
@@ -56,11 +57,12 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 	}
 	log := newLog(level, stderr)
 
-	// With a processor of the scheduler's to spare, a thread that waits in the
-	// kernel for the next call keeps its own, and the call finds it there. On a
-	// single core Go would take one: then every call that works for longer than
-	// 20 µs pays for getting it back, a third of a P-256 signature.
-	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
+	// The doors' workers wait in the kernel, and want a processor of the Go
+	// scheduler the moment they come back. With one for each, and some to spare,
+	// it is there: with fewer they stand in line for it, which costs a switch of
+	// threads for half of the calls of many clients, and, on a single core, a third
+	// of a P-256 signature.
+	runtime.GOMAXPROCS(ipc.Workers() + runtime.NumCPU())
 
 	// Signals are caught before there is anything that needs an orderly end.
 	end := make(chan os.Signal, 1)
