@@ -17,6 +17,9 @@ type channel struct {
 
 	// state says who may touch what follows: whoever has claimed the channel.
 	state atomic.Int32
+	// leaving is set when the client has said that it sends no more. The poll set
+	// may say so together with a request, and never again.
+	leaving atomic.Bool
 
 	head [RequestHeaderSize]byte // a header of which a part has come
 	body lease                   // a frame of which more than the header has come
@@ -86,8 +89,10 @@ func (ch *channel) serve(sh *shift) error {
 		if err != nil {
 			return err
 		}
-		if len(ch.unsent) == 0 {
-			return nil // a client has one call at a time, so nothing more is to come
+		if len(ch.unsent) == 0 && !ch.leaving.Load() {
+			// A client has one call at a time: what comes now, comes with an
+			// event of its own.
+			return nil
 		}
 	}
 }

@@ -62,11 +62,14 @@ func (sh *shift) run() {
 		}
 		for _, e := range events[:n] {
 			ch := w.server.lookup(e.Fd, e.Pad)
-			if ch == nil || !ch.claim() {
+			if ch == nil {
 				continue
 			}
-			if !sh.serve(ch) {
-				return
+			if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+				ch.leaving.Store(true)
+			}
+			if ch.claim() && !sh.serve(ch) {
+				return // relieved
 			}
 		}
 	}
