@@ -383,6 +383,42 @@ func TestClientThatDiesInsideACall(t *testing.T) {
 	}
 }
 
+// A call that takes its time keeps nobody waiting, not even those whose channels
+// its worker has: it is relieved, again and again if need be.
+func TestLongCallsKeepNobodyWaiting(t *testing.T) {
+	const long = 3
+	w := &echoWorld{hang: make(chan struct{}), hanging: make(chan struct{})}
+	s := serve(t, w, DefaultLimits)
+	channels := make([]net.Conn, (long+1)*Workers())
+	for i := range channels {
+		channels[i] = s.greeted(t)
+	}
+	// The channels go round the workers, so these are the first worker's.
+	hang := put32(callFrame(""), 24, uint32(typeHang))
+	for i := range long {
+		channels[i*Workers()].Write(hang)
+		<-w.hanging
+	}
+	quick := callFrame("abc", 3)
+	for i, c := range channels {
+		if i%Workers() == 0 && i/Workers() < long {
+			continue
+		}
+		c.Write(quick)
+		var b [ReplyHeaderSize + 3]byte
+		if _, err := io.ReadFull(c, b[:]); err != nil || string(b[ReplyHeaderSize:]) != "abc" {
+			t.Errorf("channel %d: %q, %v", i, b[ReplyHeaderSize:], err)
+		}
+	}
+	close(w.hang)
+	for i := range long {
+		var b [ReplyHeaderSize]byte
+		if _, err := io.ReadFull(channels[i*Workers()], b[:]); err != nil {
+			t.Errorf("the long call's own answer: %v", err)
+		}
+	}
+}
+
 func TestSessionEndsWithItsProcessNotItsDescriptors(t *testing.T) {
 	s := serve(t, &echoWorld{}, DefaultLimits)
 	cmd, _ := s.client(t, "fork") // its child holds the channel, and lives
