@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -131,16 +132,48 @@ func (t *tour) nowhereInFlash(secret string) (string, error) {
 	return fmt.Sprintf("the secret is nowhere in the %d KiB of flash", len(flash)>>10), nil
 }
 
-// bench runs psa bench against a secure world with the echo service.
+// bench measures how long the secure world takes to boot and how much memory it
+// has when idle, and then runs psa bench, which needs the echo service.
 func (t *tour) bench(args []string) error {
 	if err := t.provision(); err != nil {
 		return err
 	}
+	const boots = 21
+	var took []time.Duration
+	for range boots {
+		began := time.Now()
+		if _, err := t.boot(); err != nil {
+			return err
+		}
+		took = append(took, time.Since(began))
+		t.halt()
+	}
+	slices.Sort(took)
 	if _, err := t.bootWith("--bench-echo"); err != nil {
 		return err
 	}
+	resident, err := residentKiB(t.spe.Process.Pid)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "spe run to ready: median %.1f ms, longest of %d %.1f ms; resident when idle: %.1f MB\n\n",
+		took[boots/2].Seconds()*1e3, boots, took[boots-1].Seconds()*1e3, float64(resident)/1000)
 	cmd := exec.Command(filepath.Join(t.bin, "psa"), append([]string{"bench", "--socket", t.socket()}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Stdin = io.LimitReader(os.Stdin, 0)
 	return cmd.Run()
+}
+
+// residentKiB is VmRSS of a process (proc_pid_status(5)).
+func residentKiB(pid int) (n int, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, ok := strings.Cut(string(status), "VmRSS:")
+	if !ok {
+		return 0, errors.New("no VmRSS in /proc/PID/status")
+	}
+	_, err = fmt.Sscan(rest, &n)
+	return n, err
 }
