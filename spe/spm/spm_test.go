@@ -465,12 +465,21 @@ func TestManyCallers(t *testing.T) {
 				}
 			}
 			s.End()
-			if _, ok := w.ended.Load(s.Owner().Session); !ok {
-				t.Error("A was not told of the session's end")
-			}
 		})
 	}
 	wg.Wait()
+}
+
+func TestPartitionsAreToldOfASessionsEnd(t *testing.T) {
+	w := newWorld(t, Restart)
+	a, b := w.session(t), w.session(t)
+	a.End()
+	if _, ok := w.ended.Load(a.Owner().Session); !ok {
+		t.Error("A was not told")
+	}
+	if _, ok := w.ended.Load(b.Owner().Session); ok {
+		t.Error("A was told of a session that has not ended")
+	}
 }
 
 func TestRichErrorsStayInTheLog(t *testing.T) {
