@@ -160,12 +160,32 @@ func (s *Server) Serve() error {
 			c.Close()
 			return nil
 		}
-		s.channels++
-		s.waiting[c] = struct{}{}
-		s.live.Add(1)
+		full := s.channels >= s.limits.Channels
+		if !full {
+			s.channels++
+			s.waiting[c] = struct{}{}
+			s.live.Add(1)
+		}
 		s.mu.Unlock()
-		go s.greet(c)
+		if full {
+			s.turnAway(c)
+		} else {
+			go s.greet(c)
+		}
 	}
+}
+
+// turnAway refuses a connection for which there is no room, not even for its
+// greeting.
+func (s *Server) turnAway(c *net.UnixConn) {
+	w := welcome{status: veneer.ErrConnectionBusy}.encode()
+	c.Write(w[:]) // a new connection has room for it
+	c.Close()
+	s.event(Event{Kind: ChannelRefused, Err: s.tooMany()})
+}
+
+func (s *Server) tooMany() error {
+	return fmt.Errorf("%d channels in all: %w", s.limits.Channels, veneer.ErrConnectionBusy)
 }
 
 // Close ends every channel and session, and returns when nothing of them is
@@ -226,10 +246,6 @@ func (s *Server) greet(c *net.UnixConn) {
 // assign gives a channel its place in the table and the next worker in turn.
 func (s *Server) assign(ch *channel) error {
 	s.mu.Lock()
-	if len(s.free) == 0 {
-		s.mu.Unlock()
-		return veneer.ErrConnectionBusy
-	}
 	p := s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
 	ch.slot, ch.turn = p.slot, p.turn
@@ -396,8 +412,6 @@ func (s *Server) seat(ss *session, ch *channel) error {
 	switch {
 	case s.closed:
 		return net.ErrClosed
-	case s.channels > s.limits.Channels:
-		return fmt.Errorf("%d channels in all: %w", s.limits.Channels, veneer.ErrConnectionBusy)
 	case len(ss.channels) >= s.limits.ChannelsPerSession:
 		return fmt.Errorf("%d channels of one process: %w", s.limits.ChannelsPerSession, veneer.ErrConnectionBusy)
 	}

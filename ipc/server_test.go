@@ -300,6 +300,12 @@ func TestLimits(t *testing.T) {
 		t.Errorf("a fourth channel of one process: %v", err)
 	}
 	s.next(t, ChannelRefused)
+	for range 2 {
+		s.raw(t) // does not greet, and takes a place all the same
+	}
+	if _, err := Dial(s.path); !errors.Is(err, veneer.ErrConnectionBusy) {
+		t.Errorf("a sixth channel in all: %v", err)
+	}
 }
 
 func TestClientThatStopsReading(t *testing.T) {
