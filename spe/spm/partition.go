@@ -99,7 +99,7 @@ func (p *partition) start() (*instance, error) {
 	if code.Init == nil {
 		return inst, nil
 	}
-	err, fault := contain(func() error { return code.Init(rt) })
+	fault, err := contain(func() error { return code.Init(rt) })
 	if fault != nil {
 		err = fault
 	}
@@ -137,7 +137,7 @@ func (p *partition) serve(c *call) (veneer.Status, bool) {
 // the call waited for its turn.
 func (inst *instance) deliver(c *call) (a answer, again bool) {
 	c.prepare()
-	err, fault := inst.invoke(c)
+	fault, err := inst.invoke(c)
 	switch {
 	case fault == errDead:
 		return answer{}, true
@@ -151,20 +151,20 @@ func (inst *instance) deliver(c *call) (a answer, again bool) {
 // errDead is the fault of an instance that another message has brought down.
 var errDead = &Fault{Reason: "stopped before"}
 
-func (inst *instance) invoke(c *call) (err error, fault *Fault) {
+func (inst *instance) invoke(c *call) (fault *Fault, err error) {
 	if !inst.partition.ConcurrentMessages {
 		inst.turn.Lock()
 		defer inst.turn.Unlock()
 	}
 	if inst.dead.Load() {
-		return nil, errDead
+		return errDead, nil
 	}
 	defer func() {
 		if r := recover(); r != nil {
 			fault = newFault(r)
 		}
 	}()
-	return inst.handlers[c.service.index](&c.msg), nil
+	return nil, inst.handlers[c.service.index](&c.msg)
 }
 
 func (c *call) prepare() {
@@ -196,7 +196,7 @@ func (p *partition) endSession(o veneer.Owner) {
 	if !p.ConcurrentMessages {
 		inst.turn.Lock()
 	}
-	_, fault := contain(func() error { inst.endSession(o); return nil })
+	fault, _ := contain(func() error { inst.endSession(o); return nil })
 	if !p.ConcurrentMessages {
 		inst.turn.Unlock()
 	}
@@ -256,11 +256,11 @@ func newFault(r any) *Fault {
 }
 
 // contain runs a partition's function, and turns its panic into a fault.
-func contain(f func() error) (err error, fault *Fault) {
+func contain(f func() error) (fault *Fault, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			fault = newFault(r)
 		}
 	}()
-	return f(), nil
+	return nil, f()
 }

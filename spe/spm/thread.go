@@ -33,7 +33,7 @@ func newThread(inst *instance) *thread {
 
 // run is the partition's thread.
 func (t *thread) run(main func(service.Runtime), rt *runtime) {
-	_, fault := contain(func() error { main(rt); return nil })
+	fault, _ := contain(func() error { main(rt); return nil })
 	defer t.abandon() // once the fault is in the log
 	if fault == nil {
 		if t.instance.dead.Load() {
