@@ -15,6 +15,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the programs and the examples into bin/
+	@command -v $(CC) >/dev/null || { echo "make: the C example needs a C compiler, and there is no $(CC): install one, or set CC" >&2; exit 1; }
 	$(GO) build -o bin/ ./cmd/spe ./cmd/psa ./cmd/demo
 	$(GO) build -o bin/examples/ ./nspe/examples/...
 	$(CC) $(CFLAGS) -Iveneer/c -o bin/examples/its_asset nspe/examples/c/its_asset.c veneer/c/postern.c -pthread
