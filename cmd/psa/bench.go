@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
@@ -22,27 +21,30 @@ type benchOptions struct {
 	duration time.Duration
 	ops      []string
 	clients  []int
+	kind     string
 	baseline bool
 }
-
-// scaledOp is what client processes do by default: the cheapest call that
-// reaches a service.
-const scaledOp = "key_attributes"
 
 func newBenchCommand(e *env) *cobra.Command {
 	var o benchOptions
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure calls through the gate, beside what they have to cost",
-		Long: `Measure operations through the gate, in turns of a few milliseconds with three
+		Long: `Measure operations through the gate, in turns of a few milliseconds with
 yardsticks in the same run: a C program that passes messages of the same bytes
 over a blocking Unix socket (compiled with cc), the same computation in this
 process, and an echo of the same bytes through the gate (spe run DIR
---bench-echo). The table holds the median against the first, or against the sum
-of the other two, whichever the project has a target for.
+--bench-echo). The ratio holds the median against the first, or against the sum
+of the other two, whichever the project has a target for. C+work is the C
+program with a server that is busy for as long as the computation takes, which
+the kernel charges more than the work alone.
 
-With --clients it measures instead how many calls a second so many client
-processes make together.
+With --clients it measures instead how many calls of framework_version a second
+so many client processes make together: C programs on the gate for C, which in
+turns do the same with a server in C that has a thread for each of them. The
+table has the calls of the slowest, the median and the fastest client, and
+holds the sum against that of two clients. --client-kind go starts Go processes,
+which may do any operation.
 
 --pin same puts both worlds on one core, --pin cross on one core each: across
 cores every call pays for waking the other core up, which is dear on a virtual
@@ -57,7 +59,14 @@ machine. The secure process gets its cores back at the end.`,
 			if err != nil {
 				return &usageError{err}
 			}
-			ops, err := o.operations()
+			kind, err := bench.ParseClientKind(o.kind)
+			if err != nil {
+				return &usageError{err}
+			}
+			if len(o.clients) == 0 && cmd.Flags().Changed("client-kind") {
+				return usagef("--client-kind needs --clients")
+			}
+			ops, err := o.operations(kind)
 			if err != nil {
 				return err
 			}
@@ -65,32 +74,34 @@ machine. The secure process gets its cores back at the end.`,
 				return usagef("--duration must be more than 0")
 			}
 			return e.withGate(func(gate veneer.Gate) error {
-				return o.run(cmd.Context(), e, gate, pin, ops)
+				return o.run(cmd.Context(), e, gate, pin, kind, ops)
 			})
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "write one JSON object for each operation, a line each")
 	f.StringVar(&o.pin, "pin", string(bench.PinNone), "`cores`: same, cross or none")
-	f.DurationVar(&o.duration, "duration", time.Second, "`time` for each operation, yardsticks included")
+	f.DurationVar(&o.duration, "duration", time.Second, "`time` for each operation, yardsticks included; with --clients, what counts of it")
 	f.StringSliceVar(&o.ops, "op", nil, "only this `operation`, as name or name/bytes; may be repeated")
 	f.IntSliceVar(&o.clients, "clients", nil, "measure these `numbers` of client processes, such as 1,2,8,64,512")
-	f.BoolVar(&o.baseline, "baseline", true, "measure the C program too")
+	f.StringVar(&o.kind, "client-kind", string(bench.ClientC), "`language` of client processes: c or go")
+	f.BoolVar(&o.baseline, "baseline", true, "measure the C program, or the server in C, too")
 	var keys []string
 	for _, op := range bench.Ops() {
 		keys = append(keys, op.Key())
 	}
 	completeWords(cmd, "op", keys...)
 	completeWords(cmd, "pin", string(bench.PinSame), string(bench.PinCross), string(bench.PinNone))
+	completeWords(cmd, "client-kind", string(bench.ClientC), string(bench.ClientGo))
 	completeWords(cmd, "duration")
 	completeWords(cmd, "clients")
 	return cmd
 }
 
-func (o *benchOptions) operations() ([]bench.Op, error) {
+func (o *benchOptions) operations(kind bench.ClientKind) ([]bench.Op, error) {
 	names := o.ops
 	if len(o.clients) > 0 && len(names) == 0 {
-		names = []string{scaledOp}
+		names = []string{bench.FrameworkVersion}
 	}
 	ops, err := bench.Select(names)
 	if err != nil {
@@ -101,10 +112,13 @@ func (o *benchOptions) operations() ([]bench.Op, error) {
 			return nil, usagef("--clients %d: 1 to %d", n, bench.MaxClients)
 		}
 	}
+	if len(o.clients) > 0 && kind == bench.ClientC && (len(ops) != 1 || ops[0].Name != bench.FrameworkVersion) {
+		return nil, usagef("C clients do %s alone; --client-kind go does any operation", bench.FrameworkVersion)
+	}
 	return ops, nil
 }
 
-func (o *benchOptions) run(ctx context.Context, e *env, gate veneer.Gate, pin bench.Pin, ops []bench.Op) (err error) {
+func (o *benchOptions) run(ctx context.Context, e *env, gate veneer.Gate, pin bench.Pin, kind bench.ClientKind, ops []bench.Op) (err error) {
 	path, err := e.socketPath()
 	if err != nil {
 		return err
@@ -133,7 +147,7 @@ func (o *benchOptions) run(ctx context.Context, e *env, gate veneer.Gate, pin be
 		}()
 	}
 	if len(o.clients) > 0 {
-		return interrupted(o.scale(ctx, e, path, pin, ops))
+		return interrupted(o.scale(ctx, e, path, placement, kind, ops))
 	}
 	cfg := bench.Config{
 		Gate: gate, Ops: ops, Duration: o.duration, Placement: placement, Baseline: o.baseline,
@@ -158,62 +172,4 @@ func interrupted(err error) error {
 		return errors.New("interrupted")
 	}
 	return err
-}
-
-// scale measures numbers of client processes: this program again, each with a
-// session of its own.
-func (o *benchOptions) scale(ctx context.Context, e *env, path string, pin bench.Pin, ops []bench.Op) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	if !o.json {
-		if err := bench.WriteScalingHeader(e.stdout); err != nil {
-			return err
-		}
-	}
-	for _, op := range ops {
-		for _, n := range o.clients {
-			s, err := bench.Scale(ctx, n, op, pin, o.duration, func(ctx context.Context) *exec.Cmd {
-				return exec.CommandContext(ctx, self, "--socket", path, benchClient, op.Key(), o.duration.String())
-			})
-			if err != nil {
-				return fmt.Errorf("%s with %d clients: %w", op.Key(), n, err)
-			}
-			if o.json {
-				err = e.printJSON(s)
-			} else {
-				err = s.WriteRow(e.stdout)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// benchClient is the hidden command that "psa bench --clients" starts.
-const benchClient = "bench-client"
-
-func newBenchClientCommand(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use:    benchClient + " OPERATION DURATION",
-		Short:  "One client process of psa bench --clients",
-		Hidden: true,
-		Args:   cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			ops, err := bench.Select(args[:1])
-			if err != nil {
-				return &usageError{err}
-			}
-			d, err := time.ParseDuration(args[1])
-			if err != nil || d <= 0 || len(ops) != 1 {
-				return usagef("%s takes one operation and a duration", benchClient)
-			}
-			return e.withGate(func(gate veneer.Gate) error {
-				return bench.Work(gate, ops[0], d, e.stdin, e.stdout)
-			})
-		},
-	}
 }

@@ -2,12 +2,15 @@
 // has to cost. It is the engine of "psa bench".
 //
 // A figure from one run on one machine says little alone, so every operation is
-// measured together with three yardsticks, in turns of a few milliseconds, in
-// the same run: a C program that passes messages of the same bytes over a
-// blocking Unix socket (pingpong/pingpong.c), the same computation in this process with
-// Go's own packages, and an echo of the same bytes through the gate. A turn is
-// short against whatever else the machine does, so a disturbance falls on all
+// measured together with yardsticks, in turns of a few milliseconds, in the same
+// run: a C program that passes messages of the same bytes over a blocking Unix
+// socket (pingpong/pingpong.c), the same computation in this process with Go's
+// own packages, the C program again with a server that is busy for as long as
+// that computation takes, and an echo of the same bytes through the gate. A turn
+// is short against whatever else the machine does, so a disturbance falls on all
 // of them alike.
+//
+// What many clients get together is measured apart: see CClients and ScaleGo.
 //
 // The secure world is trusted here no more than anywhere on this side: it can
 // spoil the figures and nothing else.
@@ -104,16 +107,22 @@ func measure(ctx context.Context, cfg *Config, op Op, yardstick *pingpong, hasEc
 	// The operation is prepared on the meter, so calls in the measurement pass
 	// through it as well: a type assertion and an interface call, some
 	// nanoseconds of the microseconds measured.
-	var gate, c, echo, local samples
+	var gate, c, cWork, echo, local samples
 	parts := []func(time.Duration) error{
 		func(d time.Duration) error { return gate.collect(d, t.call, t.undo) },
 	}
 	if yardstick != nil {
-		parts = append(parts, func(d time.Duration) error { return yardstick.batch(x, d, &c) })
+		parts = append(parts, func(d time.Duration) error { return yardstick.batch(x, 0, d, &c) })
 	}
 	if t.local != nil {
 		inner := calibrate(t.local)
 		parts = append(parts, func(d time.Duration) error { local.collectInner(d, inner, t.local); return nil })
+		if yardstick != nil {
+			// The first turn may ask for the computation's time before it was
+			// measured in turn.
+			local.collectInner(shortest, inner, t.local)
+			parts = append(parts, func(d time.Duration) error { return yardstick.batch(x, local.p50(), d, &cWork) })
+		}
 	}
 	if hasEcho && !op.bare() {
 		call := echoCall(cfg.Gate, x)
@@ -139,7 +148,7 @@ func measure(ctx context.Context, cfg *Config, op Op, yardstick *pingpong, hasEc
 	r = Result{
 		Op: op.Name, Size: op.Size, Pin: cfg.Placement.Pin,
 		RequestBytes: x.requestFrame(), ReplyBytes: x.replyFrame(),
-		Baseline: c.p50(), InProcess: local.p50(), Echo: echo.p50(),
+		Baseline: c.p50(), InProcess: local.p50(), Echo: echo.p50(), CWork: cWork.p50(),
 		bound: op.bound,
 	}
 	r.fill(&gate)

@@ -47,8 +47,16 @@ var bareOp = Op{"bare", 0, 0, byCarrier, prepareBare}
 // exchangeOp is an operation that moves so many bytes each way.
 func exchangeOp(in, out int) Op {
 	return Op{Name: "exchange", Size: in, service: echoSID, bound: byWork, prepare: func(gate veneer.Gate) (*trial, error) {
-		return &trial{call: echoCall(gate, exchange{in, out}), local: func() {}}, nil
+		return &trial{call: echoCall(gate, exchange{in, out}), local: busy}, nil
 	}}
+}
+
+// busyFor is how long busy takes at least.
+const busyFor = 50 * time.Microsecond
+
+func busy() {
+	for end := time.Now().Add(busyFor); time.Now().Before(end); {
+	}
 }
 
 func TestRunMeasuresBesideYardsticks(t *testing.T) {
@@ -73,13 +81,16 @@ func TestRunMeasuresBesideYardsticks(t *testing.T) {
 	if r.N < turns || r.P50 <= 0 || r.P99 < r.P50 || r.OpsPerSec <= 0 || r.MBPerSec <= 0 || r.Echo <= 0 {
 		t.Errorf("figures: %+v", r)
 	}
-	if noCompiler == nil && (r.Baseline <= 0 || len(warnings) > 0) {
-		t.Errorf("baseline %d, warnings %q", r.Baseline, warnings)
+	if r.InProcess < busyFor.Nanoseconds() {
+		t.Errorf("%d ns in process, of work for %v", r.InProcess, busyFor)
+	}
+	if noCompiler == nil && (r.Baseline <= 0 || r.CWork < busyFor.Nanoseconds() || len(warnings) > 0) {
+		t.Errorf("baseline %d, with work %d, warnings %q", r.Baseline, r.CWork, warnings)
 	}
 }
 
 func TestRunSaysWhatIsLeftOut(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
+	withoutCompiler(t)
 	var warnings []string
 	cfg := Config{
 		Gate: looseGate{}, Ops: []Op{bareOp}, Duration: time.Millisecond,
@@ -93,7 +104,7 @@ func TestRunSaysWhatIsLeftOut(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if bytes.Contains(line, []byte("baseline")) || bytes.Contains(line, []byte("echo")) {
+		if bytes.Contains(line, []byte("baseline")) || bytes.Contains(line, []byte("c_work")) || bytes.Contains(line, []byte("echo")) {
 			t.Errorf("JSON names what was not measured: %s", line)
 		}
 		return nil
@@ -168,6 +179,41 @@ func TestRatio(t *testing.T) {
 			ratio, _, ok := tt.r.Ratio()
 			if ratio != tt.ratio || ok != tt.ok {
 				t.Errorf("got %v %v, want %v %v", ratio, ok, tt.ratio, tt.ok)
+			}
+		})
+	}
+}
+
+func TestRow(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		r    Result
+		want string
+	}{
+		{
+			"all yardsticks, over the target",
+			Result{Op: "sha256", Size: 64, N: 9, P50: 24_000, P99: 30_000, OpsPerSec: 40_000, MBPerSec: 2.56,
+				Baseline: 9_500, InProcess: 5_000, Echo: 10_000, CWork: 16_000, bound: byWork},
+			"sha256 64 9 24.00 µs 30.00 µs 40000 2.6 9.50 µs 5.00 µs 10.00 µs 16.00 µs 1.50 1.60 ≤ 1.15 of Go + echo, over",
+		},
+		{
+			"C alone",
+			Result{Op: "bare", N: 9, P50: 12_000, P99: 30_000, OpsPerSec: 80_000, Baseline: 10_000, bound: byCarrier},
+			"bare - 9 12.00 µs 30.00 µs 80000 - 10.00 µs - - - - 1.20 ≤ 1.50 of C",
+		},
+		{
+			"nothing",
+			Result{Op: "bare", N: 9, P50: 12_000, P99: 30_000, OpsPerSec: 80_000, bound: byCarrier},
+			"bare - 9 12.00 µs 30.00 µs 80000 - - - - - - -",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b strings.Builder
+			if err := tt.r.WriteRow(&b); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(strings.Fields(b.String()), " "); got != tt.want {
+				t.Errorf("\n got %s\nwant %s", got, tt.want)
 			}
 		})
 	}

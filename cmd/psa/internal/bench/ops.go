@@ -19,7 +19,7 @@ import (
 // Ops returns every operation that can be measured.
 func Ops() []Op {
 	ops := []Op{
-		{"framework_version", 0, 0, byCarrier, prepareBare},
+		{FrameworkVersion, 0, 0, byCarrier, prepareBare},
 		{"key_attributes", 0, crypto.SID, byCarrier, prepareAttributes},
 		{"random", 32, crypto.SID, byWork, prepareRandom(32)},
 	}

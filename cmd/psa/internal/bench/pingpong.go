@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,7 +19,7 @@ import (
 // for cgo.
 //
 //go:embed pingpong/pingpong.c
-var pingpongSource []byte
+var pingpongSource embed.FS
 
 // pingpong is the running C yardstick.
 type pingpong struct {
@@ -29,34 +27,24 @@ type pingpong struct {
 	ask    io.WriteCloser
 	answer *bufio.Reader
 	words  bytes.Buffer // its standard error
-	dir    string
+
+	program *program
 }
 
-// startPingpong compiles the C program into a directory of its own and starts
-// it. It ends when ctx does, or with stop.
+// startPingpong compiles the C program and starts it. It ends when ctx does, or
+// with stop.
 func startPingpong(ctx context.Context, where Placement) (_ *pingpong, err error) {
-	cc, err := exec.LookPath("cc")
-	if err != nil {
-		return nil, errors.New("no C compiler (cc) in PATH")
-	}
-	dir, err := os.MkdirTemp("", "psa-bench-")
+	program, err := compile(ctx, pingpongSource, "pingpong/pingpong.c")
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(dir)
+			program.remove()
 		}
 	}()
-	source, program := filepath.Join(dir, "pingpong.c"), filepath.Join(dir, "pingpong")
-	if err := os.WriteFile(source, pingpongSource, 0o600); err != nil {
-		return nil, err
-	}
-	if out, err := exec.CommandContext(ctx, cc, "-std=c99", "-O2", "-o", program, source).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compile: %w: %s", err, bytes.TrimSpace(out))
-	}
 	client, server := where.cores()
-	p := &pingpong{cmd: exec.CommandContext(ctx, program, client, server), dir: dir}
+	p := &pingpong{cmd: exec.CommandContext(ctx, program.path, client, server), program: program}
 	p.cmd.Stderr = &p.words
 	// A process group of its own, so that an interrupt from the terminal reaches
 	// it through ctx and the measurement ends in order.
@@ -75,9 +63,10 @@ func startPingpong(ctx context.Context, where Placement) (_ *pingpong, err error
 	return p, nil
 }
 
-// batch adds the round trips of about d, with the frames of x, to s.
-func (p *pingpong) batch(x exchange, d time.Duration, s *samples) error {
-	if _, err := fmt.Fprintln(p.ask, x.requestFrame(), x.replyFrame(), d.Nanoseconds()); err != nil {
+// batch adds the round trips of about d, with the frames of x, to s. The server
+// is busy for work, in nanoseconds, before it answers.
+func (p *pingpong) batch(x exchange, work int64, d time.Duration, s *samples) error {
+	if _, err := fmt.Fprintln(p.ask, x.requestFrame(), x.replyFrame(), d.Nanoseconds(), work); err != nil {
 		return p.broken(err)
 	}
 	line, err := p.answer.ReadString('\n')
@@ -109,5 +98,5 @@ func (p *pingpong) broken(err error) error {
 func (p *pingpong) stop() {
 	p.ask.Close()
 	p.cmd.Wait()
-	os.RemoveAll(p.dir)
+	p.program.remove()
 }

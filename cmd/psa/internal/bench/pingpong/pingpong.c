@@ -5,10 +5,14 @@
  *
  *   pingpong CLIENT_CPU SERVER_CPU     (-1: not pinned)
  *
- * It is a co-process: each line "REQUEST REPLY NANOSECONDS" on standard input
- * asks for one batch of round trips of that many bytes each way, lasting about
- * that long, and is answered by one line: the number of samples, then each
+ * It is a co-process: each line "REQUEST REPLY NANOSECONDS WORK" on standard
+ * input asks for one batch of round trips of that many bytes each way, lasting
+ * about that long, and is answered by one line: the number of samples, then each
  * round trip in nanoseconds. It ends when standard input does.
+ *
+ * WORK is how many nanoseconds the server is busy before it replies. What a
+ * round trip costs more than the work is not the same for all work: the kernel
+ * lets the server run on or preempts it, and its client's core goes to sleep.
  *
  * Every batch has a server of its own, forked with the sizes it needs, so the
  * two ends agree without a protocol that would be measured as well.
@@ -129,12 +133,12 @@ int main(int argc, char **argv)
 
 	while (fgets(line, sizeof line, stdin) != NULL) {
 		unsigned long request, reply;
-		long long nanoseconds;
+		long long nanoseconds, work, end;
 		size_t i, n;
 		int fd[2];
 		pid_t server;
 
-		if (sscanf(line, "%lu %lu %lld", &request, &reply, &nanoseconds) != 3 ||
+		if (sscanf(line, "%lu %lu %lld %lld", &request, &reply, &nanoseconds, &work) != 4 ||
 		    request < 1 || request > MAX_BYTES || reply < 1 || reply > MAX_BYTES) {
 			fprintf(stderr, "pingpong: bad line\n");
 			return 2;
@@ -147,8 +151,12 @@ int main(int argc, char **argv)
 		if (server == 0) {
 			close(fd[0]);
 			pin(atoi(argv[2]));
-			while (receive(fd[1], request))
+			while (receive(fd[1], request)) {
+				if (work > 0)
+					for (end = now() + work; now() < end;)
+						;
 				transmit(fd[1], reply);
+			}
 			_exit(0);
 		}
 		close(fd[1]);

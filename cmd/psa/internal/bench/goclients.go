@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -19,38 +18,6 @@ import (
 	"github.com/postern-spe/postern/veneer"
 	"golang.org/x/sys/unix"
 )
-
-// MaxClients is the most client processes that one measurement starts.
-const MaxClients = 4096
-
-// Scaling is the calls of many client processes together. As JSON it is one
-// line of "psa bench --clients --json".
-type Scaling struct {
-	Op        string  `json:"op"`
-	Size      int     `json:"size"`
-	Pin       Pin     `json:"pin"`
-	Clients   int     `json:"clients"`
-	N         int64   `json:"n"`
-	OpsPerSec float64 `json:"ops_per_s"`
-	// Least is the calls of the client that made the fewest: 0 would be
-	// starvation.
-	Least int64 `json:"least_n"`
-}
-
-// WriteScalingHeader writes the heading of the table whose rows WriteRow writes.
-func WriteScalingHeader(w io.Writer) error {
-	_, err := fmt.Fprintf(w, scalingFormat, "operation", "clients", "n", "calls/s", "least n")
-	return err
-}
-
-const scalingFormat = "%-18s %8s %9s %10s %9s\n"
-
-// WriteRow writes s as one line for people.
-func (s *Scaling) WriteRow(w io.Writer) error {
-	_, err := fmt.Fprintf(w, scalingFormat, s.Op, strconv.Itoa(s.Clients), strconv.FormatInt(s.N, 10),
-		strconv.FormatFloat(s.OpsPerSec, 'f', 0, 64), strconv.FormatInt(s.Least, 10))
-	return err
-}
 
 // The words of a client, on a pipe that all clients share: a line is shorter
 // than PIPE_BUF, so lines do not mix.
@@ -127,18 +94,16 @@ func monotonic() int64 {
 	return t.Nano()
 }
 
-// Scale starts n processes that each do Work for d, releases them together when
-// all are ready, and adds their calls up. command returns a process to start,
+// ScaleGo starts n processes that each do Work for d, releases them together
+// when all are ready, and adds their calls up. command returns a process to start,
 // which passes its standard input and output to Work. Every process ends by
-// itself: d after the start, or when this one is gone before that. Scale ends
+// itself: d after the start, or when this one is gone before that. ScaleGo ends
 // those that do not.
-func Scale(ctx context.Context, n int, op Op, pin Pin, d time.Duration, command func(context.Context) *exec.Cmd) (s Scaling, err error) {
+func ScaleGo(ctx context.Context, n int, op Op, pin Pin, d time.Duration, command func(context.Context) *exec.Cmd) (s Scaling, err error) {
 	if n < 1 || n > MaxClients {
 		return s, fmt.Errorf("%d clients: 1 to %d", n, MaxClients)
 	}
-	// To be patient and yet bounded: processes start one after another, and
-	// with hundreds on few cores the last one is ready late.
-	ctx, cancel := context.WithTimeout(ctx, d+30*time.Second+time.Duration(n)*50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, d+patience(n))
 	var started []*exec.Cmd
 	defer func() {
 		cancel() // kills what still runs; otherwise without effect
@@ -178,7 +143,7 @@ func Scale(ctx context.Context, n int, op Op, pin Pin, d time.Duration, command 
 	release := context.AfterFunc(ctx, func() { reportR.SetReadDeadline(time.Now()) })
 	defer release()
 
-	s = Scaling{Op: op.Name, Size: op.Size, Pin: pin, Clients: n}
+	s = Scaling{Op: op.Name, Size: op.Size, Pin: pin, Kind: ClientGo, Clients: n}
 	lines := bufio.NewScanner(reportR)
 	for ready := 0; ready < n; ready++ {
 		if _, err := next(ctx, lines, wordReady); err != nil {
@@ -192,22 +157,25 @@ func Scale(ctx context.Context, n int, op Op, pin Pin, d time.Duration, command 
 	if _, err := startW.Write(bytes.Repeat(start, n)); err != nil {
 		return s, err
 	}
-	for i := range n {
+	counts := make([]int64, n)
+	for i := range counts {
 		rest, err := next(ctx, lines, wordDone)
 		if err != nil {
 			return s, err
 		}
-		calls, err := strconv.ParseInt(rest, 10, 64)
-		if err != nil {
+		if counts[i], err = strconv.ParseInt(rest, 10, 64); err != nil {
 			return s, fmt.Errorf("answer of a client: %w", err)
 		}
-		s.N += calls
-		if i == 0 || calls < s.Least {
-			s.Least = calls
-		}
 	}
-	s.OpsPerSec = math.Round(float64(s.N) / d.Seconds())
+	s.fill(counts, d)
 	return s, nil
+}
+
+// patience is how long n client processes may take for all but counting:
+// bounded, and yet enough where they start one after another, and with hundreds
+// on few cores the last one is ready late.
+func patience(n int) time.Duration {
+	return 30*time.Second + time.Duration(n)*50*time.Millisecond
 }
 
 // next reads one client's line, which must start with the word.
