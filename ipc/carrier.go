@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -21,6 +20,8 @@ type carrier interface {
 	write(p []byte) (int, error)
 	stop()
 	close()
+	// poll is epoll_ctl for what tells that there is something to be done.
+	poll(epoll, op int, event *unix.EpollEvent) error
 }
 
 // errWait says that there is nothing to be read, or no room to write, now.
@@ -68,6 +69,10 @@ func (c *socketCarrier) stop() {
 
 func (c *socketCarrier) close() { unix.Close(c.fd) }
 
+func (c *socketCarrier) poll(epoll, op int, event *unix.EpollEvent) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, op, c.fd, event))
+}
+
 func (c *socketCarrier) why(call string, errno unix.Errno) error {
 	switch {
 	case errno == unix.EAGAIN:
@@ -93,40 +98,4 @@ func dontWait(call uintptr, fd int, p []byte, flags uintptr) (int, unix.Errno) {
 	n, _, errno := syscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 		unix.MSG_DONTWAIT|flags, 0, 0)
 	return int(n), errno
-}
-
-// commonFrame is the most bytes of a frame for which there is memory at all
-// times; a larger one borrows from wholeFrames for the length of its call.
-const commonFrame = 72 << 10
-
-var wholeFrames = sync.Pool{New: func() any { b := make([]byte, maxRequest); return &b }}
-
-// lease is memory for one frame: own, when it has some that is large enough, or
-// on loan.
-type lease struct {
-	own   []byte
-	loan  *[]byte
-	taken int // bytes handed out, which are wiped when given back
-}
-
-func (l *lease) take(n int) []byte {
-	l.taken = n
-	if n <= len(l.own) {
-		return l.own[:n]
-	}
-	l.loan = wholeFrames.Get().(*[]byte)
-	return (*l.loan)[:n]
-}
-
-// giveBack wipes the memory, since it held a client's data or keys, and may hold
-// another's next.
-func (l *lease) giveBack() {
-	if l.loan != nil {
-		clear((*l.loan)[:l.taken])
-		wholeFrames.Put(l.loan)
-		l.loan = nil
-	} else {
-		clear(l.own[:l.taken])
-	}
-	l.taken = 0
 }

@@ -1,8 +1,10 @@
 package ipc
 
 import (
+	"errors"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/postern-spe/postern/veneer"
 )
@@ -21,12 +23,16 @@ type channel struct {
 	// may say so together with a request, and never again.
 	leaving atomic.Bool
 
-	head [RequestHeaderSize]byte // a header of which a part has come
-	body lease                   // a frame of which more than the header has come
-	have int                     // how many bytes of it have
+	head    [RequestHeaderSize]byte // a header of which a part has come
+	body    stash                   // a frame of which more than the header has come
+	have    int                     // how many bytes of it have
+	discard bool                    // there is no memory for it: its bytes are passed over
 
 	unsent []byte // what is left of a reply that the client has no room for
-	reply  lease  // the memory that it lies in
+	reply  stash  // the memory that it lies in
+
+	stalled bool        // a part of a frame has come, or a reply is not read
+	timer   *time.Timer // ends the channel when it stalls for long
 }
 
 // The states of a channel.
@@ -80,10 +86,15 @@ func (ch *channel) serve(sh *shift) error {
 		if err != nil {
 			return again(err)
 		}
-		frame := sh.answer(ch.session, &req, payload)
+		var frame []byte
+		if ch.discard {
+			frame = sh.refuse(&req)
+		} else {
+			frame = sh.answer(ch.session, &req, payload)
+		}
 		sh.in.giveBack()
-		ch.body.giveBack()
-		ch.have = 0
+		ch.body.giveBack(ch.worker.server.budget, ch.have)
+		ch.have, ch.discard = 0, false
 		err = ch.send(sh, frame)
 		sh.out.giveBack()
 		if err != nil {
@@ -119,7 +130,7 @@ func (ch *channel) receive(sh *shift, req *request) ([]byte, error) {
 		if n < RequestHeaderSize {
 			ch.have = copy(ch.head[:], buf[:n])
 			sh.in.giveBack()
-			return ch.collect(req)
+			return ch.collect(sh, req)
 		}
 		if err := req.decode(buf); err != nil {
 			return nil, err
@@ -130,15 +141,24 @@ func (ch *channel) receive(sh *shift, req *request) ([]byte, error) {
 		case n > length:
 			return nil, &frameError{length, "bytes after the frame, which no reply has answered yet"}
 		}
-		copy(ch.body.take(int(req.length)), buf[:n])
-		ch.have = n
+		copy(ch.head[:], buf)
+		ch.keep(req, buf[:n])
 		sh.in.giveBack()
 	}
-	return ch.collect(req)
+	return ch.collect(sh, req)
+}
+
+// keep begins to collect a frame whose header is there.
+func (ch *channel) keep(req *request, part []byte) {
+	ch.have = len(part)
+	mem := ch.body.take(ch.worker.server.budget, int(req.length))
+	ch.discard = mem == nil
+	copy(mem, part)
 }
 
 // collect goes on with a frame of which a part has come.
-func (ch *channel) collect(req *request) ([]byte, error) {
+func (ch *channel) collect(sh *shift, req *request) ([]byte, error) {
+	whole := ch.have >= RequestHeaderSize
 	for ch.have < RequestHeaderSize {
 		n, err := ch.carrier.read(ch.head[ch.have:])
 		if err != nil {
@@ -146,21 +166,29 @@ func (ch *channel) collect(req *request) ([]byte, error) {
 		}
 		ch.have += n
 	}
-	if ch.body.taken == 0 {
-		if err := req.decode(ch.head[:]); err != nil {
-			return nil, err
-		}
-		copy(ch.body.take(int(req.length)), ch.head[:])
+	if err := req.decode(ch.head[:]); err != nil {
+		return nil, err
 	}
-	frame := (*ch.body.loan)[:ch.body.taken]
-	for ch.have < len(frame) {
-		n, err := ch.carrier.read(frame[ch.have:])
+	if !whole {
+		ch.keep(req, ch.head[:])
+	}
+	for left := int(req.length) - ch.have; left > 0; left = int(req.length) - ch.have {
+		var into []byte
+		if ch.discard {
+			into = sh.in.take(min(left, commonFrame))
+		} else {
+			into = ch.body.mem[ch.have:]
+		}
+		n, err := ch.carrier.read(into)
 		if err != nil {
 			return nil, err
 		}
 		ch.have += n
 	}
-	return frame[RequestHeaderSize:], req.decode(frame)
+	if ch.discard {
+		return nil, nil
+	}
+	return ch.body.mem[RequestHeaderSize:], nil
 }
 
 // send sends a reply frame that lies in the worker's memory. What the client has
@@ -169,7 +197,10 @@ func (ch *channel) send(sh *shift, frame []byte) error {
 	for len(frame) > 0 {
 		n, err := ch.carrier.write(frame)
 		if err == errWait {
-			ch.unsent = ch.reply.take(len(frame))
+			ch.unsent = ch.reply.take(ch.worker.server.budget, len(frame))
+			if ch.unsent == nil {
+				return errNoRoom
+			}
 			copy(ch.unsent, frame)
 			return ch.worker.set.watch(ch, true)
 		}
@@ -190,14 +221,51 @@ func (ch *channel) flush() error {
 		}
 		ch.unsent = ch.unsent[n:]
 	}
-	ch.reply.giveBack()
+	ch.reply.giveBack(ch.worker.server.budget, len(ch.reply.mem))
 	return ch.worker.set.watch(ch, false)
 }
 
+// errNoRoom ends a channel whose client does not read its replies while there is
+// no memory left to keep them in.
+var errNoRoom = errors.New("a reply is not read, and there is no memory to keep it in")
+
+// errStalled ends a channel on which nothing has come to an end for too long.
+var errStalled = errors.New("half a request, or a reply that is not read, for too long")
+
 // giveBack wipes and returns whatever memory the channel still has.
 func (ch *channel) giveBack() {
-	ch.body.giveBack()
-	ch.reply.giveBack()
+	ch.body.giveBack(ch.worker.server.budget, ch.have)
+	ch.reply.giveBack(ch.worker.server.budget, len(ch.reply.mem))
+}
+
+// watchStall starts the channel's timer when it has stalled, and stops it when it
+// goes on.
+func (ch *channel) watchStall() {
+	stalled := ch.have > 0 || len(ch.unsent) > 0
+	if stalled == ch.stalled {
+		return
+	}
+	ch.stalled = stalled
+	s := ch.worker.server
+	switch {
+	case !stalled:
+		ch.timer.Stop()
+	case ch.timer == nil:
+		ch.timer = time.AfterFunc(s.limits.Stall, func() { s.expire(ch) })
+	default:
+		ch.timer.Reset(s.limits.Stall)
+	}
+}
+
+// refuse returns the reply to a call whose bytes there was no memory for.
+func (sh *shift) refuse(req *request) []byte {
+	rep := reply{
+		op: req.op, nout: req.nout, seq: req.seq, length: ReplyHeaderSize,
+		result: int32(veneer.ErrInsufficientMemory), flags: flagRefused,
+	}
+	frame := sh.out.take(ReplyHeaderSize)
+	rep.encode(frame)
+	return frame
 }
 
 // answer makes the call that req describes and returns the reply frame.

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/postern-spe/postern/veneer"
 )
 
 // Peer is who the kernel says is at the other end of a channel: the process
@@ -58,7 +60,18 @@ func peerOf(c *net.UnixConn) (p Peer, id process, pidfd int, err error) {
 		unix.Close(pidfd)
 		return p, id, -1, os.NewSyscallError("fstat", err)
 	}
+	if p.PID == 0 && !onPidfs(pidfd) {
+		// Its process ID is of a namespace that is not ours, and nothing else
+		// tells it from the next such process.
+		unix.Close(pidfd)
+		return p, id, -1, fmt.Errorf("a process that this PID namespace does not see: %w", veneer.ErrConnectionRefused)
+	}
 	return p, process{p.PID, st.Ino}, pidfd, nil
+}
+
+func onPidfs(pidfd int) bool {
+	var fs unix.Statfs_t
+	return unix.Fstatfs(pidfd, &fs) == nil && fs.Type == unix.PID_FS_MAGIC
 }
 
 // exited reports whether the process of a pidfd has ended.

@@ -38,16 +38,29 @@ type Session interface {
 }
 
 // Limits bounds what clients can make a server hold. A channel costs a
-// descriptor and a few hundred bytes, and, while a frame of it is on its way in
-// parts, up to veneer.MaxPayload in that direction.
+// descriptor and a few hundred bytes.
 type Limits struct {
-	Channels           int           // in all
-	ChannelsPerSession int           // of one process
-	Greeting           time.Duration // how long a client may take to greet
+	Channels           int // in all
+	ChannelsPerSession int // of one process
+	// Ungreeted connections, which nobody has promised anything: in all, and of
+	// one process. They do not count as channels.
+	Ungreeted           int
+	UngreetedPerProcess int
+	// Stashed is how many bytes of frames that have come in part, and of replies
+	// that are not read, there may be in all.
+	Stashed int
+	// Greeting is how long a client may take to greet, Stall how long half a
+	// frame or a reply that is not read may last.
+	Greeting, Stall time.Duration
 }
 
 // DefaultLimits suits a developer's machine and its test suites.
-var DefaultLimits = Limits{Channels: 4096, ChannelsPerSession: 1024, Greeting: 5 * time.Second}
+var DefaultLimits = Limits{
+	Channels: 4096, ChannelsPerSession: 1024,
+	Ungreeted: 1024, UngreetedPerProcess: 64,
+	Stashed:  64 << 20,
+	Greeting: 2 * time.Second, Stall: 10 * time.Second,
+}
 
 // Event is something a server saw that belongs in the secure log. Err says
 // what; it never holds payload.
@@ -80,15 +93,17 @@ type Server struct {
 	overseen atomic.Bool    // the overseer is awake
 	wake     chan struct{}
 	slots    []atomic.Pointer[channel] // the channels that workers serve
+	budget   *budget                   // of their stashes
 
 	mu       sync.Mutex
 	closed   bool
-	channels int // accepted and not yet gone, greeted or not
+	channels int // greeted and not yet gone
 	sessions map[process]*session
-	waiting  map[*net.UnixConn]struct{} // not yet greeted
-	free     []place                    // in slots
-	next     int                        // the worker that the next channel goes to
-	live     sync.WaitGroup             // channels, and watchers of sessions
+	waiting  map[*net.UnixConn]int32 // not yet greeted: the process ID
+	greeting map[int32]int           // how many of them a process has
+	free     []place                 // in slots
+	next     int                     // the worker that the next channel goes to
+	live     sync.WaitGroup          // channels, and watchers of sessions
 }
 
 // place is a free place in the table of channels. The turn tells its next channel
@@ -103,8 +118,11 @@ func NewServer(l *net.UnixListener, w World, limits Limits, event func(Event)) (
 		wake:     make(chan struct{}, 1),
 		slots:    make([]atomic.Pointer[channel], limits.Channels),
 		sessions: make(map[process]*session),
-		waiting:  make(map[*net.UnixConn]struct{}),
+		waiting:  make(map[*net.UnixConn]int32),
+		greeting: make(map[int32]int),
+		budget:   new(budget),
 	}
+	s.budget.left.Store(int64(limits.Stashed))
 	for i := range s.slots {
 		s.free = append(s.free, place{slot: int32(i)})
 	}
@@ -143,38 +161,51 @@ func (s *Server) Serve() error {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		s.mu.Lock()
-		if s.closed {
-			s.mu.Unlock()
+		peer, id, pidfd, err := peerOf(c)
+		if err != nil {
 			c.Close()
-			return nil
+			s.report(ChannelRefused, peer, err)
+			continue
 		}
-		full := s.channels >= s.limits.Channels
-		if !full {
-			s.channels++
-			s.waiting[c] = struct{}{}
-			s.live.Add(1)
+		if err := s.wait(c, peer); err != nil {
+			unix.Close(pidfd)
+			w := welcome{status: veneer.ErrConnectionBusy}.encode()
+			c.Write(w[:]) // a new connection has room for it
+			c.Close()
+			s.report(ChannelRefused, peer, err)
+			continue
 		}
-		s.mu.Unlock()
-		if full {
-			s.turnAway(c)
-		} else {
-			go s.greet(c)
-		}
+		go s.greet(c, peer, id, pidfd)
 	}
 }
 
-// turnAway refuses a connection for which there is no room, not even for its
-// greeting.
-func (s *Server) turnAway(c *net.UnixConn) {
-	w := welcome{status: veneer.ErrConnectionBusy}.encode()
-	c.Write(w[:]) // a new connection has room for it
-	c.Close()
-	s.event(Event{Kind: ChannelRefused, Err: s.tooMany()})
+// wait enters a connection among those that have not greeted.
+func (s *Server) wait(c *net.UnixConn, peer Peer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return net.ErrClosed
+	case len(s.waiting) >= s.limits.Ungreeted:
+		return fmt.Errorf("%d connections that have not greeted: %w", s.limits.Ungreeted, veneer.ErrConnectionBusy)
+	case s.greeting[peer.PID] >= s.limits.UngreetedPerProcess:
+		return fmt.Errorf("%d connections of one process that have not greeted: %w", s.limits.UngreetedPerProcess, veneer.ErrConnectionBusy)
+	}
+	s.waiting[c] = peer.PID
+	s.greeting[peer.PID]++
+	s.live.Add(1)
+	return nil
 }
 
-func (s *Server) tooMany() error {
-	return fmt.Errorf("%d channels in all: %w", s.limits.Channels, veneer.ErrConnectionBusy)
+// waited takes it out again.
+func (s *Server) waited(c *net.UnixConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pid := s.waiting[c]
+	delete(s.waiting, c)
+	if s.greeting[pid]--; s.greeting[pid] == 0 {
+		delete(s.greeting, pid)
+	}
 }
 
 // Close ends every channel and session, and returns when nothing of them is
@@ -210,26 +241,22 @@ func (s *Server) Close() error {
 }
 
 // greet makes a channel of a connection, and gives it to a worker.
-func (s *Server) greet(c *net.UnixConn) {
-	ch, err := s.admit(c)
-	s.mu.Lock()
-	delete(s.waiting, c)
-	s.mu.Unlock()
+func (s *Server) greet(c *net.UnixConn, peer Peer, id process, pidfd int) {
+	ch, err := s.admit(c, peer, id, pidfd)
+	s.waited(c)
 	c.Close()
 	if err == nil {
 		err = s.assign(ch)
 	}
-	if err != nil {
-		if ch != nil {
-			s.leave(ch)
-			ch.carrier.close()
-		}
-		s.report(ChannelRefused, Peer{}, err)
-		s.mu.Lock()
-		s.channels--
-		s.mu.Unlock()
-		s.live.Done()
+	if err == nil {
+		return
 	}
+	if ch != nil {
+		s.leave(ch)
+		ch.carrier.close()
+	}
+	s.report(ChannelRefused, peer, err)
+	s.live.Done()
 }
 
 // assign gives a channel its place in the table and the next worker in turn.
@@ -277,10 +304,20 @@ func (s *Server) end(ch *channel, err error) {
 	// closed, and is perhaps someone else's by then.
 	s.leave(ch)
 	ch.carrier.close()
-	s.mu.Lock()
-	s.channels--
-	s.mu.Unlock()
 	s.live.Done()
+}
+
+// expire ends a channel that has stalled.
+func (s *Server) expire(ch *channel) {
+	s.mu.Lock()
+	_, open := ch.session.channels[ch]
+	if open {
+		ch.carrier.stop()
+	}
+	s.mu.Unlock()
+	if open {
+		s.report(ChannelDropped, ch.session.peer, errStalled)
+	}
 }
 
 // report makes an event of an error that is more than somebody's leave.
@@ -290,28 +327,24 @@ func (s *Server) report(kind EventKind, peer Peer, err error) {
 	}
 }
 
-// admit identifies the peer, exchanges greetings and finds its session. The
-// connection stays the caller's to close; the channel has its own descriptor.
-func (s *Server) admit(c *net.UnixConn) (*channel, error) {
-	peer, id, pidfd, err := peerOf(c)
-	if err != nil {
-		return nil, err
-	}
+// admit exchanges greetings and finds the peer's session. It takes pidfd over.
+// The connection stays the caller's to close; the channel has its own descriptor.
+func (s *Server) admit(c *net.UnixConn, peer Peer, id process, pidfd int) (*channel, error) {
 	refuse := func(st veneer.Status, err error) error {
 		w := welcome{status: st}.encode()
 		c.Write(w[:])
-		return fmt.Errorf("%v: %w", peer, err)
+		return err
 	}
 	c.SetDeadline(time.Now().Add(s.limits.Greeting))
 	var b [greetingSize]byte
 	var h hello
 	if _, err := io.ReadFull(c, b[:]); err != nil {
 		unix.Close(pidfd)
-		return nil, fmt.Errorf("%v: greeting: %w", peer, err)
+		return nil, fmt.Errorf("greeting: %w", err)
 	}
 	if err := h.decode(b); err != nil {
 		unix.Close(pidfd)
-		return nil, fmt.Errorf("%v: greeting: %w", peer, err)
+		return nil, fmt.Errorf("greeting: %w", err)
 	}
 	w := h.answer()
 	if w.version == 0 {

@@ -63,6 +63,7 @@ const (
 	typeHang       // answers when the world is told to
 	typeFill       // fills every output vector
 	typeRefused
+	typeBusy // works for a millisecond
 )
 
 // echoWorld answers calls by copying each input vector to the output vector with
@@ -74,6 +75,14 @@ type echoWorld struct {
 	mu     sync.Mutex
 	opened int
 	ended  int
+	busy   int
+}
+
+// served is how many busy calls have been served.
+func (w *echoWorld) served() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.busy
 }
 
 type echoSession struct{ w *echoWorld }
@@ -116,6 +125,12 @@ func (s echoSession) Call(h veneer.Handle, typ int32, in []veneer.InVec, out []v
 		return 2, true
 	case typeRefused:
 		return veneer.ErrProgrammerError, false
+	case typeBusy:
+		for end := time.Now().Add(time.Millisecond); time.Now().Before(end); {
+		}
+		s.w.mu.Lock()
+		s.w.busy++
+		s.w.mu.Unlock()
 	}
 	for i := range out {
 		n := 0
@@ -255,7 +270,9 @@ func TestBadFramesEndTheChannel(t *testing.T) {
 }
 
 func TestBadGreetings(t *testing.T) {
-	s := serve(t, &echoWorld{}, Limits{Channels: 100, ChannelsPerSession: 100, Greeting: 100 * time.Millisecond})
+	shortGreeting := DefaultLimits
+	shortGreeting.Greeting = 100 * time.Millisecond
+	s := serve(t, &echoWorld{}, shortGreeting)
 	good := hello{1, 1}.encode()
 	newer := hello{2, 3}.encode()
 	for _, row := range []struct {
@@ -292,7 +309,9 @@ func TestBadGreetings(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	s := serve(t, &echoWorld{}, Limits{Channels: 5, ChannelsPerSession: 3, Greeting: time.Second})
+	few := DefaultLimits
+	few.ChannelsPerSession = 3
+	s := serve(t, &echoWorld{}, few)
 	for range 3 {
 		s.greeted(t)
 	}
@@ -300,12 +319,6 @@ func TestLimits(t *testing.T) {
 		t.Errorf("a fourth channel of one process: %v", err)
 	}
 	s.next(t, ChannelRefused)
-	for range 2 {
-		s.raw(t) // does not greet, and takes a place all the same
-	}
-	if _, err := Dial(s.path); !errors.Is(err, veneer.ErrConnectionBusy) {
-		t.Errorf("a sixth channel in all: %v", err)
-	}
 }
 
 func TestClientThatStopsReading(t *testing.T) {
@@ -423,6 +436,99 @@ func TestLongCallsKeepNobodyWaiting(t *testing.T) {
 			t.Errorf("the long call's own answer: %v", err)
 		}
 	}
+}
+
+// However many channels have long calls, each gets its turn: a channel that the
+// others came after is not passed over by them, round after round.
+func TestManyLongCallsStarveNobody(t *testing.T) {
+	w := &echoWorld{}
+	s := serve(t, w, DefaultLimits)
+	victim := dial(t, s)
+	victim.FrameworkVersion()
+	busy := put32(callFrame(""), 24, uint32(typeBusy))
+	const attackers = 64
+	for range attackers {
+		c := s.greeted(t)
+		go func() {
+			var b [ReplyHeaderSize]byte
+			for {
+				if _, err := c.Write(busy); err != nil {
+					return
+				}
+				if _, err := io.ReadFull(c, b[:]); err != nil {
+					return
+				}
+			}
+		}()
+	}
+	// In the time of one call of everybody there is one of the victim's; it is
+	// given several.
+	const rounds = 4
+	for range rounds {
+		before := w.served()
+		victim.FrameworkVersion()
+		if n := w.served() - before; n > 4*attackers {
+			t.Fatalf("%d calls of others were served during one", n)
+		}
+	}
+}
+
+func TestHalfFramesAndUnreadReplies(t *testing.T) {
+	limits := DefaultLimits
+	limits.Stashed, limits.Stall = 2<<20, 300*time.Millisecond
+	s := serve(t, &echoWorld{}, limits)
+	half := append(callFrame("")[:RequestHeaderSize:RequestHeaderSize], make([]byte, 100<<10)...)
+	half = put32(put32(put8(half, 6, 1), 0, maxRequest), 32, veneer.MaxPayload)
+	var stalled []net.Conn
+	for range 4 { // more than there is memory for
+		c := s.greeted(t)
+		c.Write(half)
+		stalled = append(stalled, c)
+	}
+	// Others are served, with large calls too once there is memory again.
+	s.well(t)
+	for _, c := range stalled {
+		gone(t, c)
+		if e := s.next(t, ChannelDropped); !errors.Is(e.Err, errStalled) {
+			t.Error(e.Err)
+		}
+	}
+	c := dial(t, s)
+	in, out := []veneer.InVec{make([]byte, veneer.MaxPayload)}, []veneer.OutVec{make([]byte, veneer.MaxPayload)}
+	if st := c.Call(1, typeEcho, in, out); st != 0 {
+		t.Error(st)
+	}
+	if left := s.budget.left.Load(); left != int64(limits.Stashed) {
+		t.Errorf("%d bytes of the budget are lost", int64(limits.Stashed)-left)
+	}
+}
+
+// A call whose bytes there is no memory for is answered, and the channel goes on.
+func TestNoMemoryForAFrame(t *testing.T) {
+	limits := DefaultLimits
+	limits.Stashed = 0
+	s := serve(t, &echoWorld{}, limits)
+	c := dial(t, s)
+	if st := c.Call(1, typeEcho, []veneer.InVec{make([]byte, veneer.MaxPayload)}, nil); st != veneer.ErrInsufficientMemory {
+		t.Errorf("a large call: %v", st)
+	}
+	if v := c.FrameworkVersion(); v != veneer.FrameworkVersion11 {
+		t.Errorf("the call after it: %#x", v)
+	}
+}
+
+func TestUngreetedConnections(t *testing.T) {
+	limits := DefaultLimits
+	limits.UngreetedPerProcess = 2
+	s := serve(t, &echoWorld{}, limits)
+	a := s.raw(t)
+	s.raw(t)
+	if _, err := Dial(s.path); !errors.Is(err, veneer.ErrConnectionBusy) {
+		t.Errorf("a third connection that has not greeted: %v", err)
+	}
+	s.client(t, "idle") // another process has room
+	a.Close()
+	s.next(t, ChannelRefused)
 }
 
 func TestSessionEndsWithItsProcessNotItsDescriptors(t *testing.T) {

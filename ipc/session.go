@@ -69,11 +69,14 @@ func (s *Server) seat(ss *session, ch *channel) error {
 	switch {
 	case s.closed:
 		return net.ErrClosed
+	case s.channels >= s.limits.Channels:
+		return fmt.Errorf("%d channels in all: %w", s.limits.Channels, veneer.ErrConnectionBusy)
 	case len(ss.channels) >= s.limits.ChannelsPerSession:
 		return fmt.Errorf("%d channels of one process: %w", s.limits.ChannelsPerSession, veneer.ErrConnectionBusy)
 	}
 	ss.channels[ch] = struct{}{}
 	ch.session = ss
+	s.channels++
 	return nil
 }
 
@@ -101,6 +104,7 @@ func (s *Server) leave(ch *channel) {
 	ss := ch.session
 	s.mu.Lock()
 	delete(ss.channels, ch)
+	s.channels--
 	last := len(ss.channels) == 0 && !ss.ending
 	if last {
 		ss.ending = true

@@ -52,23 +52,21 @@ func newShift(w *worker) *shift {
 func (sh *shift) run() {
 	w := sh.worker
 	defer w.server.workers.Done()
-	events := make([]unix.EpollEvent, 32)
-	for {
-		n := w.set.wait(events)
-		if n < 0 {
-			return
+	// One event at a time: the others stay in line in the kernel, where whoever
+	// relieves this goroutine finds them in the order in which they came. Taken
+	// along in a batch, they would wait for the call that is too long.
+	event := make([]unix.EpollEvent, 1)
+	for w.set.wait(event) {
+		e := &event[0]
+		ch := w.server.lookup(e.Fd, e.Pad)
+		if ch == nil {
+			continue
 		}
-		for _, e := range events[:n] {
-			ch := w.server.lookup(e.Fd, e.Pad)
-			if ch == nil {
-				continue
-			}
-			if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-				ch.leaving.Store(true)
-			}
-			if ch.claim() && !sh.serve(ch) {
-				return // relieved
-			}
+		if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			ch.leaving.Store(true)
+		}
+		if ch.claim() && !sh.serve(ch) {
+			return // relieved
 		}
 	}
 }
@@ -83,7 +81,11 @@ func (sh *shift) serve(ch *channel) bool {
 	}
 	var err error
 	for {
-		if err = ch.serve(sh); err != nil || ch.release() {
+		if err = ch.serve(sh); err != nil {
+			break
+		}
+		ch.watchStall()
+		if ch.release() {
 			break
 		}
 	}
@@ -159,18 +161,7 @@ func (s *Server) relieve(w *worker) {
 	sh := newShift(w)
 	w.shift.Store(sh)
 	s.workers.Add(1)
-	go func() {
-		// The goroutine that is away may have been told of other channels that
-		// it has not come to. Watching them anew tells of them again.
-		for i := range s.slots {
-			if ch := s.slots[i].Load(); ch != nil && ch.worker == w && ch.claim() {
-				for again := true; again; again = !ch.release() {
-					w.set.watch(ch, len(ch.unsent) > 0)
-				}
-			}
-		}
-		sh.run()
-	}()
+	go sh.run()
 }
 
 // Workers returns how many workers a server has: more than processors, so that
