@@ -47,6 +47,10 @@ type Options struct {
 	OnFault spm.FaultPolicy
 	// BenchEcho adds the echo partition (package partitions/echo).
 	BenchEcho bool
+	// BeforeDoors, when not nil, is called when the device is open and the
+	// partitions have started, and nobody can reach them yet: the place to give
+	// up privileges that are needed no more. An error ends the boot.
+	BeforeDoors func() error
 }
 
 // World is a secure world that runs.
@@ -118,14 +122,19 @@ func (w *World) boot(o Options, measured <-chan measurement) error {
 	if err := w.spm.Start(); err != nil {
 		return err
 	}
+	if err := w.clearRunDir(); err != nil {
+		return err
+	}
+	if o.BeforeDoors != nil {
+		if err := o.BeforeDoors(); err != nil {
+			return err
+		}
+	}
 	return w.open()
 }
 
 // open makes the sockets and serves them.
 func (w *World) open() error {
-	if err := w.clearRunDir(); err != nil {
-		return err
-	}
 	ns, err := w.listen(VeneerDoor)
 	if err != nil {
 		return err
@@ -170,8 +179,11 @@ func (w *World) clearRunDir() error {
 	if err != nil {
 		return err
 	}
-	if !fi.IsDir() || fi.Mode().Perm()&0o022 != 0 {
-		return &platform.DeviceError{Path: w.run, What: "is not a directory that only its owner can write to"}
+	if !fi.IsDir() {
+		return &platform.DeviceError{Path: w.run, What: "is not a directory"}
+	}
+	if err := os.Chmod(w.run, runDirMode); err != nil {
+		return err
 	}
 	for _, name := range []string{VeneerDoor, BusDoor, DebugDoor} {
 		path := filepath.Join(w.run, name)

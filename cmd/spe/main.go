@@ -21,7 +21,7 @@ Non-secure programs find the running device's veneer by POSTERN_SOCKET.
   $ spe provision dev
   $ spe run dev &
   $ export POSTERN_SOCKET=dev/run/ns.sock
-  $ psa random 16 | xxd
+  $ psa random --hex 16
 `
 
 // command is one subcommand. run gets the arguments after its name.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -71,12 +72,15 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 	if err := harden(); err != nil {
 		return err
 	}
-	world, err := spe.Boot(dir, spe.Options{Log: log, OnFault: onFault, BenchEcho: *benchEcho})
+	dir, err = filepath.Abs(dir) // so that the ready line holds wherever it is read
 	if err != nil {
 		return err
 	}
-	if err := confine(dir); err != nil {
-		world.Close()
+	world, err := spe.Boot(dir, spe.Options{
+		Log: log, OnFault: onFault, BenchEcho: *benchEcho,
+		BeforeDoors: func() error { return confine(dir) },
+	})
+	if err != nil {
 		return err
 	}
 	log.Info("ready", zap.String("board", world.Board()), zap.Duration("took", time.Since(began)))

@@ -10,7 +10,8 @@
 // attribute: that is a property of the socket, and the Target's. Frames to the
 // server are of one fixed size and hold no lengths but the one of a block read,
 // which is checked before it is used. What breaks the layout ends the
-// connection; an operation that is not known is answered.
+// connection; an operation that is not known is answered. Connections are
+// limited, in all and for each process.
 //
 // # The wire, version 1
 //
@@ -111,7 +112,8 @@ type Target interface {
 	ReadBlock(addr uint32, p []byte) (at uint32, o Outcome)
 }
 
-// ErrBusy is a server that has no room for another connection.
+// ErrBusy is a server that has no room for another connection, or for another
+// of this process.
 var ErrBusy = errors.New("buslink: the server has no room for another connection")
 
 // ProtocolError is a peer that does not keep to the wire.

@@ -69,6 +69,12 @@ func (m *ramTarget) ReadBlock(addr uint32, p []byte) (uint32, Outcome) {
 // what it says about dropped connections.
 func serving(t testing.TB) (path string, s *Server, dropped chan error) {
 	t.Helper()
+	return servingEach(t, MaxPerProcess)
+}
+
+// servingEach is serving with another limit for each process.
+func servingEach(t testing.TB, perProcess int) (path string, s *Server, dropped chan error) {
+	t.Helper()
 	path = filepath.Join(t.TempDir(), "bus.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
@@ -76,6 +82,7 @@ func serving(t testing.TB) (path string, s *Server, dropped chan error) {
 	}
 	dropped = make(chan error, 256)
 	s = NewServer(new(ramTarget), func(err error) { dropped <- err })
+	s.perProcess = perProcess
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -150,7 +157,7 @@ func TestAccesses(t *testing.T) {
 }
 
 func TestManyClients(t *testing.T) {
-	path, _, _ := serving(t)
+	path, _, _ := servingEach(t, 16)
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -273,7 +280,7 @@ func TestUnknownOperationIsAnswered(t *testing.T) {
 }
 
 func TestConnectionLimit(t *testing.T) {
-	path, _, dropped := serving(t)
+	path, _, dropped := servingEach(t, MaxConnections+1)
 	clients := make([]*Client, MaxConnections)
 	for i := range clients {
 		clients[i] = dial(t, path)

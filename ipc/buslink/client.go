@@ -24,7 +24,7 @@ type Client struct {
 }
 
 // Dial connects to the server on the socket at path: ErrBusy when it has no
-// room, a *ProtocolError when it is another kind of server.
+// room for this process, a *ProtocolError when it is another kind of server.
 func Dial(path string) (*Client, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {

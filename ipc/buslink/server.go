@@ -14,6 +14,13 @@ import (
 // MaxConnections is how many clients a Server serves at once.
 const MaxConnections = 64
 
+// MaxPerProcess is how many of them one process has at most, so that no process
+// alone can shut the others out by keeping connections that it does not use. The
+// process is the one that connected, whoever has the connection since. Those
+// that the server cannot see, in another PID namespace, share one process's
+// number.
+const MaxPerProcess = 8
+
 // replyTime is how long a client may take to make room for a reply. One that
 // stops reading loses its connection, so that it cannot keep one of the few.
 const replyTime = 5 * time.Second
@@ -23,14 +30,16 @@ const acceptPause = 50 * time.Millisecond
 // Server serves a Target on a socket, each connection in a goroutine of its
 // own.
 type Server struct {
-	target  Target
-	dropped func(error)
+	target     Target
+	dropped    func(error)
+	perProcess int // MaxPerProcess but in tests
 
-	mu       sync.Mutex
-	listener *net.UnixListener
-	conns    map[*net.UnixConn]struct{}
-	closed   bool
-	wg       sync.WaitGroup
+	mu        sync.Mutex
+	listener  *net.UnixListener
+	conns     map[*net.UnixConn]struct{}
+	processes map[int32]int // connections by the PID of who made them; none is 0
+	closed    bool
+	wg        sync.WaitGroup
 }
 
 // NewServer returns a server of t. dropped, which may be nil, is told once of
@@ -41,7 +50,13 @@ func NewServer(t Target, dropped func(error)) *Server {
 	if dropped == nil {
 		dropped = func(error) {}
 	}
-	return &Server{target: t, dropped: dropped, conns: map[*net.UnixConn]struct{}{}}
+	return &Server{
+		target:     t,
+		dropped:    dropped,
+		perProcess: MaxPerProcess,
+		conns:      make(map[*net.UnixConn]struct{}),
+		processes:  make(map[int32]int),
+	}
 }
 
 // ErrServerClosed is what Serve returns after Close.
@@ -87,19 +102,25 @@ func transient(err error) bool {
 		errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
 
-// admit starts a connection, unless there are too many.
+// admit starts a connection, unless there are too many, in all or of its
+// process.
 func (s *Server) admit(conn *net.UnixConn) bool {
+	pid := peerProcess(conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.conns) >= MaxConnections {
+	if s.closed || len(s.conns) >= MaxConnections || s.processes[pid] >= s.perProcess {
 		return false
 	}
 	s.conns[conn] = struct{}{}
+	s.processes[pid]++
 	s.wg.Go(func() {
 		err := s.serve(conn)
 		conn.Close()
 		s.mu.Lock()
 		delete(s.conns, conn)
+		if s.processes[pid]--; s.processes[pid] == 0 {
+			delete(s.processes, pid)
+		}
 		closed := s.closed
 		s.mu.Unlock()
 		if err != nil && !closed {
@@ -107,6 +128,26 @@ func (s *Server) admit(conn *net.UnixConn) bool {
 		}
 	})
 	return true
+}
+
+// peerProcess returns the PID of the process that connected, as the kernel noted
+// it then (unix(7), SO_PEERCRED), and 0 for one that this process cannot see or
+// the kernel does not name.
+func peerProcess(conn *net.UnixConn) int32 {
+	rc, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	var pid int32
+	err = rc.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pid = cred.Pid
+		}
+	})
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // Close stops the server: no connection is accepted any more, those that exist

@@ -81,7 +81,7 @@ type Runtime interface {
 	Wait(mask Signal, timeout Timeout) Signal
 
 	// Get is psa_get: it takes the message behind one raised service signal.
-	// ErrDoesNotExist when its caller has gone meanwhile.
+	// ErrDoesNotExist when the secure world shuts down.
 	Get(s Signal) (*Message, error)
 
 	// Reply is psa_reply: err becomes the status by the rule of Handler.

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -29,8 +30,18 @@ type partition struct {
 	uses   map[veneer.SID]bool
 
 	current atomic.Pointer[instance] // nil when stopped
-	mu      sync.Mutex               // one restart at a time
+
+	mu       sync.Mutex // held while current changes
+	stopped  bool       // for good
+	restarts []time.Time
 }
+
+// A partition that faults more than maxRestarts times within restartPeriod stays
+// stopped: it would do nothing but start.
+const (
+	maxRestarts   = 100
+	restartPeriod = time.Minute
+)
 
 // instance is a partition between two starts.
 type instance struct {
@@ -40,7 +51,8 @@ type instance struct {
 	handlers   []service.Handler // SFN: by index of the service
 	turn       sync.Mutex        // SFN: held while a message is with it, unless it takes several
 	thread     *thread           // IPC: nil for SFN
-	dead       atomic.Bool
+	dead       atomic.Bool       // takes no messages
+	failed     atomic.Bool       // its fault is being dealt with
 }
 
 // call is one message on its way to a service and back.
@@ -205,31 +217,70 @@ func (p *partition) endSession(o veneer.Owner) {
 	}
 }
 
+// run starts the partition for the first time.
+func (p *partition) run() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.startAnew()
+}
+
+// startAnew makes a new instance the current one. The caller holds p.mu, so that
+// the instance is in its place before a fault of it is dealt with.
+func (p *partition) startAnew() error {
+	inst, err := p.start()
+	if err == nil {
+		p.current.Store(inst)
+	}
+	return err
+}
+
+// stop ends the partition for good.
+func (p *partition) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+	if inst := p.current.Swap(nil); inst != nil {
+		inst.retire()
+	}
+}
+
 // fail stops an instance at its first fault, and starts the partition anew if
 // that is the policy.
 func (inst *instance) fail(f *Fault) {
 	p := inst.partition
-	if inst.dead.Swap(true) {
+	if inst.failed.Swap(true) {
 		return
 	}
 	p.log.Error("partition stopped", zap.String("fault", f.Reason), zap.String("stack", f.stack))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.current.CompareAndSwap(inst, nil) {
-		return // the SPM has been stopped
-	}
+	p.current.CompareAndSwap(inst, nil)
 	inst.retire()
 	inst.session.End()
-	if p.spm.onFault == Stop {
+	if p.stopped || p.spm.onFault == Stop {
 		return
 	}
-	next, err := p.start()
-	if err != nil {
+	if p.tooOften(time.Now()) {
+		p.log.Error("partition stays stopped", zap.Int("restarts", maxRestarts), zap.Duration("within", restartPeriod))
+		return
+	}
+	if err := p.startAnew(); err != nil {
 		p.log.Error("partition does not start again", zap.Error(err))
 		return
 	}
-	p.current.Store(next)
 	p.log.Info("partition started again")
+}
+
+// tooOften enters a restart, and reports whether it is one too many.
+func (p *partition) tooOften(now time.Time) bool {
+	recent := p.restarts[:0]
+	for _, t := range p.restarts {
+		if now.Sub(t) < restartPeriod {
+			recent = append(recent, t)
+		}
+	}
+	p.restarts = append(recent, now)
+	return len(p.restarts) > maxRestarts
 }
 
 // retire lets no further message reach the instance.

@@ -62,12 +62,14 @@ func (s *Session) refuse(call string, st veneer.Status, reason string, fields ..
 	return st
 }
 
-// Connect is psa_connect. Refusals by the SPM are programmer errors of a secure
-// caller (FF-M 1.1, psa_connect); accepted tells them from the service's own.
+// Connect is psa_connect.
 func (s *Session) Connect(sid veneer.SID, version uint32) (veneer.Handle, error) {
 	h, st, _ := s.connect(sid, version)
 	return h, st.Err()
 }
+
+// connect makes a connection. served is false when the SPM itself refused it,
+// which is a programmer error of a secure caller (FF-M 1.1, psa_connect).
 
 func (s *Session) connect(sid veneer.SID, version uint32) (h veneer.Handle, st veneer.Status, served bool) {
 	svc := s.spm.services[sid]

@@ -41,7 +41,7 @@ type Partition struct {
 type FaultPolicy int
 
 const (
-	Restart FaultPolicy = iota // it starts anew
+	Restart FaultPolicy = iota // it starts anew, unless it has just done so too often
 	Stop                       // it answers no more
 )
 
@@ -115,12 +115,10 @@ func New(cfg Config) (*SPM, error) {
 // cannot start, those that have are stopped.
 func (s *SPM) Start() error {
 	for _, p := range s.partitions {
-		inst, err := p.start()
-		if err != nil {
+		if err := p.run(); err != nil {
 			s.Stop()
 			return fmt.Errorf("partition %s: %w", p.Name, err)
 		}
-		p.current.Store(inst)
 	}
 	return nil
 }
@@ -129,9 +127,7 @@ func (s *SPM) Start() error {
 // Messages that are with a service are answered by it.
 func (s *SPM) Stop() {
 	for _, p := range s.partitions {
-		if inst := p.current.Swap(nil); inst != nil {
-			inst.retire()
-		}
+		p.stop()
 	}
 }
 

@@ -507,3 +507,38 @@ func TestCallAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A partition whose thread ends at once is started again a number of times, and
+// then left alone; its callers never wait for it.
+func TestPartitionThatCannotStayUp(t *testing.T) {
+	m, err := manifest.Parse("test", []byte(manifestB))
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zapcore.InfoLevel)
+	s, err := New(Config{
+		Log: zap.New(core), Lifecycle: func() uint32 { return 0 },
+		Partitions: []Partition{{m, func() service.Partition {
+			return service.Partition{Main: func(service.Runtime) { panic("at once") }}
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	session, err := s.OpenSession(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for logs.FilterMessage("partition stays stopped").Len() == 0 {
+		if st, served, _ := try(session, veneer.StatelessHandle(3, 1), reqEcho, ""); st != veneer.ErrServiceFailure || served {
+			t.Fatal(st, served)
+		}
+	}
+	if n := logs.FilterMessage("partition started again").Len(); n != maxRestarts {
+		t.Errorf("started again %d times", n)
+	}
+}
