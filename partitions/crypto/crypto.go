@@ -15,6 +15,11 @@
 // they are taken: operation.mu, keystore.write, keystore.mu or session.mu, key.mu.
 // Storage calls are made under the first two alone.
 //
+// What callers can make it hold is bounded by Limits. The salt and the info of a
+// derivation with HKDF are at most 8 KiB each, and longer ones are answered with
+// ErrInsufficientMemory; a session with all of its 256 operations so filled holds
+// 4 MiB in them. The API sets no such bound, and RFC 5869 neither.
+//
 // # Secrets
 //
 // Key bytes live in material, are wiped when the key ends, and go into no error
@@ -71,6 +76,7 @@ type Limits struct {
 	// VolatileKeys is the most volatile keys of a session; 4096 by default.
 	VolatileKeys int
 	// Operations is the most multipart operations of a session; 256 by default.
+	// One holds at most 16 KiB of its caller's bytes.
 	Operations int
 	// CachedKeys is the most persistent keys of a client that are kept in
 	// memory; 256 by default. More can be stored.

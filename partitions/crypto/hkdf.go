@@ -8,13 +8,15 @@ import (
 	"github.com/postern-spe/postern/veneer/psa"
 )
 
-// maxInput is the longest salt or info in bytes: they are kept until they are
-// used, and a session can have many derivations.
-const maxInput = 64 << 10
+// maxInput is the longest salt or info in bytes, each: they are kept until they
+// are used, and a session can have many derivations. With the default limit of
+// operations that is 4 MiB of them for a session.
+const maxInput = 8 << 10
 
 // hkdf is a derivation with PSA_ALG_HKDF (RFC 5869). Its inputs: the salt, if
 // any, before the secret; the secret; the info, if any, at any time before the
-// first output; each once.
+// first output; each once. ErrInsufficientMemory: a salt or info of more than
+// maxInput.
 type hkdf struct {
 	alg  psa.Algorithm
 	hash stdcrypto.Hash

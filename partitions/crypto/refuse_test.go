@@ -225,3 +225,31 @@ func TestDerivationCapacity(t *testing.T) {
 		wantStatus(t, alg.String(), err, want)
 	}
 }
+
+// TestDerivationInputLimit: the salt and the info, which the partition keeps, are
+// bounded; the secret, of which it keeps a hash, is not.
+func TestDerivationInputLimit(t *testing.T) {
+	const most = 8 << 10
+	c := newWorld(t).client(appOwner)
+	for _, tt := range []struct {
+		name string
+		step psa.DerivationStep
+		size int
+		want veneer.Status
+	}{
+		{"longest salt", psa.StepSalt, most, veneer.Success},
+		{"salt too long", psa.StepSalt, most + 1, veneer.ErrInsufficientMemory},
+		{"longest info", psa.StepInfo, most, veneer.Success},
+		{"info too long", psa.StepInfo, most + 1, veneer.ErrInsufficientMemory},
+		{"long secret", psa.StepSecret, 4 * most, veneer.Success},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := c.NewDerivation(psa.HKDF(psa.SHA256))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantStatus(t, "input", d.InputBytes(tt.step, make([]byte, tt.size)), tt.want)
+			wantStatus(t, "abort", d.Abort(), veneer.Success)
+		})
+	}
+}

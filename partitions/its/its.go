@@ -53,8 +53,8 @@ type Config struct {
 }
 
 // New returns the partition. Its Init opens the two areas, and finishes what a
-// power cut interrupted in them; an area that holds something else makes it
-// fail with what and where, and is not changed.
+// power cut interrupted in them; an area that is missing or holds something else
+// makes it fail with what and where, and neither is changed.
 func New(cfg Config) service.Partition {
 	p := &partition{}
 	return service.Partition{
@@ -91,20 +91,31 @@ type partition struct {
 }
 
 func (p *partition) open(cfg Config) error {
-	for _, area := range []struct {
+	areas := [2]struct {
 		name  string
 		flash Flash
 		store **flashlog.Store
 	}{
 		{"internal", cfg.Internal, &p.internal},
 		{"protected", cfg.Protected, &p.protected},
-	} {
+	}
+	// Both are read before either is repaired: of a damaged device, whoever is to
+	// find out what happened to it gets all that was there.
+	var checked [2]*flashlog.Checked
+	for i, area := range areas {
 		if area.flash == nil {
 			return fmt.Errorf("its: no %s storage area: %w", area.name, veneer.ErrServiceFailure)
 		}
-		s, err := flashlog.Open(area.flash)
+		c, err := flashlog.Check(area.flash)
 		if err != nil {
-			return fmt.Errorf("its: %s storage area: %w", area.name, err)
+			return fmt.Errorf("its: %s storage area, %w", area.name, err)
+		}
+		checked[i] = c
+	}
+	for i, area := range areas {
+		s, err := checked[i].Mount()
+		if err != nil {
+			return fmt.Errorf("its: %s storage area, %w", area.name, err)
 		}
 		*area.store = s
 	}

@@ -21,9 +21,17 @@ func exhaustive() bool { return os.Getenv("POSTERN_CRASH") == "1" }
 // the step is wholly done or wholly not and everything else is there. It returns
 // the store and what it holds.
 func checkAfterCut(f *flashtest.Flash, before model, o op) (*flashlog.Store, model, error) {
-	s, err := flashlog.Open(f)
+	points := f.Points()
+	c, err := flashlog.Check(f)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open: %w", err)
+		return nil, nil, fmt.Errorf("check: %w", err)
+	}
+	if f.Points() != points {
+		return nil, nil, fmt.Errorf("checking the store changed it at %d points", f.Points()-points)
+	}
+	s, err := c.Mount()
+	if err != nil {
+		return nil, nil, fmt.Errorf("mount: %w", err)
 	}
 	for k := range before {
 		if k != o.key {

@@ -85,7 +85,8 @@
 // is beyond repair hides what follows in its page, so every asset last written
 // before that point is reported as corrupt: it may have had a newer value. Page
 // headers that no power cut can have left keep the store from being opened, and
-// nothing is changed.
+// nothing is changed: Check finds them, and every page in use that cannot be
+// read, before Checked.Mount writes anything.
 package flashlog
 
 import (
@@ -156,7 +157,8 @@ type Store struct {
 	live        int    // bytes of the records in index, as collection would leave them
 	index       map[Key]entry
 	pending     pending
-	stale       bool // the flash failed in a write: index and tail may not match it
+	unsealed    []uint32 // from scan to repair: where the seals are that a cut has left out
+	stale       bool     // the flash failed in a write: index and tail may not match it
 
 	page []byte // one page, for scanning
 	head [recordHeader]byte
@@ -181,15 +183,27 @@ type pending struct {
 	parts   []uint32
 }
 
-// Open opens the store that is in the area, finishing what a power cut
-// interrupted, or an empty one where the area is blank. ErrDataCorrupt: the area
-// holds something that this package has not left there. ErrInvalidArgument: the
-// area is not of a shape that the store can use.
+// Open is Check and then Mount.
 func Open(f Flash) (*Store, error) {
+	c, err := Check(f)
+	if err != nil {
+		return nil, err
+	}
+	return c.Mount()
+}
+
+// Checked is an area that Check has found good.
+type Checked struct{ store *Store }
+
+// Check reads the store that is in the area, or an empty one where the area is
+// blank, and changes nothing. ErrDataCorrupt: the area holds something that this
+// package has not left there. ErrInvalidArgument: the area is not of a shape that
+// the store can use. An error about a place begins with its offset in the area.
+func Check(f Flash) (*Checked, error) {
 	size, pageSize := f.Size(), f.PageSize()
 	if pageSize < minPageSize || pageSize > maxPageSize || pageSize%4 != 0 || size%pageSize != 0 ||
 		size < 2*pageSize || size > maxArea {
-		return nil, fmt.Errorf("flash area of %d bytes with pages of %d: %w", size, pageSize, veneer.ErrInvalidArgument)
+		return nil, fmt.Errorf("size of %d bytes with pages of %d: %w", size, pageSize, veneer.ErrInvalidArgument)
 	}
 	s := &Store{
 		flash:    f,
@@ -200,10 +214,19 @@ func Open(f Flash) (*Store, error) {
 		partSize: ((pageSize-pageHeader)/4)&^3 - recordOverhead,
 		page:     make([]byte, pageSize),
 	}
-	if err := s.mount(); err != nil {
+	if err := s.scan(); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &Checked{s}, nil
+}
+
+// Mount finishes in the area what a power cut interrupted, and returns the open
+// store. It is called once, before anything else has changed the area.
+func (c *Checked) Mount() (*Store, error) {
+	if err := c.store.repair(); err != nil {
+		return nil, err
+	}
+	return c.store, nil
 }
 
 // ready returns the store to what the flash holds after an operation that the
@@ -217,12 +240,12 @@ func (s *Store) ready() error {
 
 // ioError is an error of the flash.
 func ioError(step string, off int, err error) error {
-	return fmt.Errorf("%s at 0x%x: %w: %w", step, off, err, veneer.ErrStorageFailure)
+	return fmt.Errorf("offset 0x%x: %s: %w: %w", off, step, err, veneer.ErrStorageFailure)
 }
 
 func (s *Store) read(off int, p []byte) error {
 	if err := s.flash.Read(off, p); err != nil {
-		return ioError("read flash", off, err)
+		return ioError("read", off, err)
 	}
 	return nil
 }
@@ -232,7 +255,7 @@ func (s *Store) read(off int, p []byte) error {
 func (s *Store) program(off int, p []byte) error {
 	if err := s.flash.Program(off, p); err != nil {
 		s.stale = true
-		return ioError("program flash", off, err)
+		return ioError("program", off, err)
 	}
 	return nil
 }
@@ -240,7 +263,7 @@ func (s *Store) program(off int, p []byte) error {
 func (s *Store) erase(off int) error {
 	if err := s.flash.Erase(off); err != nil {
 		s.stale = true
-		return ioError("erase flash", off, err)
+		return ioError("erase", off, err)
 	}
 	return nil
 }

@@ -16,10 +16,23 @@ type partID struct {
 // mount reads the area into the index and finishes what a power cut
 // interrupted. It changes nothing in an area that it refuses.
 func (s *Store) mount() error {
-	s.stale = true // until all of it is done
+	if err := s.scan(); err != nil {
+		return err
+	}
+	return s.repair()
+}
+
+// scan is the half of mount that reads.
+func (s *Store) scan() error {
+	s.stale = true // until repair is done
 	if err := s.findPages(); err != nil {
 		return err
 	}
+	return s.replay()
+}
+
+// repair is the half of mount that writes, after scan.
+func (s *Store) repair() error {
 	// The page after last is the reserve. What a cut has left there is a torn
 	// header, an interrupted erase, a collection that was not marked or a page
 	// that was retired: none of it counts.
@@ -28,9 +41,13 @@ func (s *Store) mount() error {
 			return err
 		}
 	}
-	if err := s.replay(); err != nil {
-		return err
+	s.end = [12]byte{}
+	for _, seal := range s.unsealed {
+		if err := s.program(int(seal), s.end[:4]); err != nil {
+			return err
+		}
 	}
+	s.unsealed = nil
 	s.stale = false
 	return nil
 }
@@ -90,7 +107,7 @@ func (s *Store) findPages() error {
 // refuse is the error for page headers that no power cut can have left. To go
 // on would be to bring back old values, or to erase what is somebody else's.
 func (s *Store) refuse(seq uint32) error {
-	return fmt.Errorf("flash area is damaged or not a store: page at 0x%x should have sequence %d: %w",
+	return fmt.Errorf("offset 0x%x: damaged or not a store: no page with sequence %d: %w",
 		s.pageOf(seq), seq, veneer.ErrDataCorrupt)
 }
 
@@ -98,6 +115,7 @@ func (s *Store) refuse(seq uint32) error {
 func (s *Store) replay() error {
 	s.index = make(map[Key]entry)
 	s.pending = pending{}
+	s.unsealed = nil
 	s.version, s.tail = 0, s.pageSize
 	early := make(map[partID]uint32) // parts whose asset is further on, or was never committed
 	for seq := s.first; seq <= s.last; seq++ {
@@ -135,10 +153,7 @@ func (s *Store) replayPage(seq uint32, early map[partID]uint32) error {
 		}
 		if !r.sealed && r.intact && seq == s.last {
 			// The cut came between the commit and the seal.
-			s.end = [12]byte{}
-			if err := s.program(base+off+r.size()-4, s.end[:4]); err != nil {
-				return err
-			}
+			s.unsealed = append(s.unsealed, uint32(base+off+r.size()-4))
 		}
 		s.version = max(s.version, r.version)
 		s.apply(&r, uint32(base+off), early)

@@ -65,7 +65,7 @@ func (s *Store) makeBlank(off int) error {
 		return err
 	}
 	if !blank(s.page) {
-		return fmt.Errorf("page at 0x%x is not blank after an erase: %w", off, veneer.ErrStorageFailure)
+		return fmt.Errorf("offset 0x%x: page is not blank after an erase: %w", off, veneer.ErrStorageFailure)
 	}
 	return nil
 }
