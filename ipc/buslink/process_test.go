@@ -132,6 +132,15 @@ func TestProcessLimit(t *testing.T) {
 	}
 }
 
+func TestMayConnect(t *testing.T) {
+	own := uint32(os.Geteuid())
+	for uid, want := range map[uint32]bool{own: true, 0: true, own + 12345: false, nobodys: false} {
+		if mayConnect(uid) != want {
+			t.Errorf("user %d: %v", uid, !want)
+		}
+	}
+}
+
 // TestProcessesUnseen: connections whose process has no number are counted
 // together, not let through.
 func TestProcessesUnseen(t *testing.T) {
@@ -145,8 +154,8 @@ func TestProcessesUnseen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if pid := peerProcess(conn); pid != 0 {
-		t.Fatalf("process %d", pid)
+	if pid, uid := peer(conn); pid != 0 || mayConnect(uid) {
+		t.Fatalf("process %d, user %d", pid, uid)
 	}
 	if s.admit(conn) {
 		t.Error("admitted")

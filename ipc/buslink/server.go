@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -105,10 +106,10 @@ func transient(err error) bool {
 // admit starts a connection, unless there are too many, in all or of its
 // process.
 func (s *Server) admit(conn *net.UnixConn) bool {
-	pid := peerProcess(conn)
+	pid, uid := peer(conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.conns) >= MaxConnections || s.processes[pid] >= s.perProcess {
+	if s.closed || !mayConnect(uid) || len(s.conns) >= MaxConnections || s.processes[pid] >= s.perProcess {
 		return false
 	}
 	s.conns[conn] = struct{}{}
@@ -130,25 +131,29 @@ func (s *Server) admit(conn *net.UnixConn) bool {
 	return true
 }
 
-// peerProcess returns the PID of the process that connected, as the kernel noted
-// it then (unix(7), SO_PEERCRED), and 0 for one that this process cannot see or
-// the kernel does not name.
-func peerProcess(conn *net.UnixConn) int32 {
+// peer returns the process that connected and its user, as the kernel noted them
+// then (unix(7), SO_PEERCRED). The PID is 0 for a process that this one cannot
+// see. Where the kernel names nobody, the user is nobody's.
+func peer(conn *net.UnixConn) (pid int32, uid uint32) {
+	uid = nobodys
 	rc, err := conn.SyscallConn()
 	if err != nil {
-		return 0
+		return 0, uid
 	}
-	var pid int32
-	err = rc.Control(func(fd uintptr) {
+	rc.Control(func(fd uintptr) {
 		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid = cred.Pid
+			pid, uid = cred.Pid, cred.Uid
 		}
 	})
-	if err != nil {
-		return 0
-	}
-	return pid
+	return pid, uid
 }
+
+// nobodys is the user ID that no user has (chown(2) takes it for "leave it").
+const nobodys = ^uint32(0)
+
+// mayConnect admits the user that the server runs as, and root, who could be that
+// user. The socket's mode says the same; this holds when it is changed.
+func mayConnect(uid uint32) bool { return uid == uint32(os.Geteuid()) || uid == 0 }
 
 // Close stops the server: no connection is accepted any more, those that exist
 // are ended, and their goroutines have returned when it does. It closes the
