@@ -48,7 +48,11 @@ which may do any operation.
 
 --pin same puts both worlds on one core, --pin cross on one core each: across
 cores every call pays for waking the other core up, which is dear on a virtual
-machine. The secure process gets its cores back at the end.`,
+machine. The secure process gets its cores back at the end.
+
+"over" behind a target says that the ratio is above it, "under" with --clients
+that the sum is below it. Either is for the reader to judge: machines differ, and
+the exit status stays 0.`,
 		Example: `  psa bench
   psa bench --pin same --op framework_version --op sha256/61440 --json
   psa bench --clients 1,2,8,64,512`,

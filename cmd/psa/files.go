@@ -24,7 +24,8 @@ func (e *env) open(path string) (io.ReadCloser, error) {
 	return os.Open(path)
 }
 
-// read returns a whole file of at most limit bytes; what names it in errors.
+// read returns a whole file of at most limit bytes, or a *sizeError; what names
+// it in errors.
 func (e *env) read(path, what string, limit int) ([]byte, error) {
 	f, err := e.open(path)
 	if err != nil {
@@ -37,9 +38,19 @@ func (e *env) read(path, what string, limit int) ([]byte, error) {
 	}
 	if len(data) > limit {
 		clear(data)
-		return nil, fmt.Errorf("%s is larger than %d bytes", what, limit)
+		return nil, &sizeError{what, limit}
 	}
 	return data, nil
+}
+
+// sizeError is a file that is too large for what it is meant for.
+type sizeError struct {
+	what  string
+	limit int
+}
+
+func (s *sizeError) Error() string {
+	return fmt.Sprintf("%s is larger than %d bytes", s.what, s.limit)
 }
 
 // readUpTo returns the next n bytes of r, fewer where it ends before.

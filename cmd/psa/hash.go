@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,11 +40,11 @@ func newHashCommand(e *env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&o.alg, "alg", "sha-256", "hash `algorithm`")
+	cmd.Flags().StringVar(&o.alg, "alg", "sha256", "hash `algorithm`: "+strings.Join(hashWords, ", "))
 	cmd.Flags().BoolVar(&o.raw, "raw", false, "write the bytes of the hash instead")
 	cmd.Flags().BoolVar(&o.json, "json", false, "write a JSON object")
 	cmd.MarkFlagsMutuallyExclusive("raw", "json")
-	completeWords(cmd, "alg", "sha-224", "sha-256", "sha-384", "sha-512", "sha3-256", "sha3-384", "sha3-512")
+	completeWords(cmd, "alg", hashWords...)
 	return cmd
 }
 
@@ -53,7 +54,7 @@ func parseHash(word string) (psa.Algorithm, error) {
 		return 0, &usageError{err}
 	}
 	if !alg.IsHash() || alg.IsWildcard() {
-		return 0, usagef("%s is no hash algorithm", alg)
+		return 0, usagef("%s is no hash algorithm", algorithmWord(alg))
 	}
 	return alg, nil
 }
@@ -61,22 +62,14 @@ func parseHash(word string) (psa.Algorithm, error) {
 func (o *hashOptions) run(e *env, gate veneer.Gate, alg psa.Algorithm, m *message) error {
 	sum, err := m.hash(crypto.New(gate), alg)
 	if err != nil {
-		return hintOn(veneer.ErrNotSupported, err, "this secure world does not have %s", alg)
+		return hintOn(veneer.ErrNotSupported, err, "this secure world does not have %s", algorithmWord(alg))
 	}
 	switch {
 	case o.json:
-		return e.printJSON(hashOutput{alg.String(), hex.EncodeToString(sum)})
+		return e.printJSON(hashOutput{algorithmWord(alg), hex.EncodeToString(sum)})
 	case o.raw:
 		return e.write("", sum)
 	}
 	_, err = fmt.Fprintln(e.stdout, hex.EncodeToString(sum))
 	return err
-}
-
-// completeWords makes the shell offer words for a flag.
-func completeWords(cmd *cobra.Command, flag string, words ...string) {
-	// It fails only for a flag that the command does not have.
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err)
-	}
 }

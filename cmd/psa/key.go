@@ -23,16 +23,18 @@ func newKeyCommand(e *env) *cobra.Command {
 
 // keyOutput is a key in JSON.
 type keyOutput struct {
-	ID       uint32 `json:"id"`
-	Type     string `json:"type"`
-	Bits     uint16 `json:"bits"`
-	Lifetime string `json:"lifetime"`
-	Alg      string `json:"alg"`
-	Usage    string `json:"usage"`
+	ID       uint32   `json:"id"`
+	Type     string   `json:"type"`
+	Bits     uint16   `json:"bits"`
+	Lifetime string   `json:"lifetime"`
+	Alg      string   `json:"alg"`
+	Usage    []string `json:"usage"`
 }
 
 func newKeyOutput(a psa.KeyAttributes) keyOutput {
-	return keyOutput{uint32(a.ID), a.Type.String(), a.Bits, a.Lifetime.String(), a.Algorithm.String(), a.Usage.String()}
+	return keyOutput{
+		uint32(a.ID), typeWord(a.Type, a.Bits), a.Bits, a.Lifetime.String(), algorithmWord(a.Algorithm), usageWords(a.Usage),
+	}
 }
 
 // keyFlag adds the flag that names an existing key.
@@ -63,9 +65,9 @@ func parseKey(word string) (psa.KeyID, error) {
 
 // keyHint adds advice to the statuses that a key's use commonly meets.
 func keyHint(err error, id psa.KeyID) error {
-	err = hintOn(veneer.ErrInvalidHandle, err, "there is no key %d of this client; see `psa key list`", id)
-	err = hintOn(veneer.ErrDoesNotExist, err, "there is no key %d of this client; see `psa key list`", id)
-	return hintOn(veneer.ErrNotPermitted, err, "the usage or the algorithm that key %d was made with does not allow this; see `psa key list`", id)
+	err = hintOn(veneer.ErrInvalidHandle, err, "there is no key %s of this client; see `psa key list`", id)
+	err = hintOn(veneer.ErrDoesNotExist, err, "there is no key %s of this client; see `psa key list`", id)
+	return hintOn(veneer.ErrNotPermitted, err, "the usage or the algorithm that key %s was made with does not allow this; see `psa key list`", id)
 }
 
 func newKeyListCommand(e *env) *cobra.Command {
@@ -104,12 +106,12 @@ func listKeys(e *env, gate veneer.Gate, asJSON bool) error {
 		return err
 	}
 	for _, k := range keys {
-		id := fmt.Sprint(uint32(k.ID))
-		if !k.ID.IsUser() {
-			id = k.ID.String() // chosen by the secure world, and easier so
+		o := newKeyOutput(k)
+		usage := strings.Join(o.Usage, ",")
+		if usage == "" {
+			usage = "-"
 		}
-		usage := strings.ToLower(strings.ReplaceAll(k.Usage.String(), "|", ","))
-		if _, err := fmt.Fprintf(e.stdout, row, id, k.Type, k.Bits, k.Lifetime, k.Algorithm, usage); err != nil {
+		if _, err := fmt.Fprintf(e.stdout, row, k.ID, o.Type, o.Bits, o.Lifetime, o.Alg, usage); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ func newKeyGenerateCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "generate --id ID --type TYPE",
 		Short:             "Generate a key that never leaves the secure world",
-		Long:              "Generate a key in the secure world." + aboutKeys,
+		Long:              "Generate a key in the secure world." + aboutKeys(),
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
@@ -48,7 +48,7 @@ func newKeyImportCommand(e *env) *cobra.Command {
 		Long: `Import a key from FILE, or from standard input, in the PSA export format of its
 type: the bytes of a symmetric key, the private value of an ECC pair, the
 uncompressed point of an ECC public key. A key is never an argument, where other
-processes could read it.` + aboutKeys,
+processes could read it.` + aboutKeys(),
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			attrs, err := o.policy.attributes(true)
@@ -80,8 +80,9 @@ func (o *keyMakeOptions) addFlags(cmd *cobra.Command) {
 // report ends the making of a key: silence, unless its attributes were asked for.
 func (o *keyMakeOptions) report(e *env, c *crypto.Client, id psa.KeyID, asked psa.KeyAttributes, err error) error {
 	if err != nil {
-		err = hintOn(veneer.ErrAlreadyExists, err, "key %d exists; destroy it first, or choose another --id", asked.ID)
-		return hintOn(veneer.ErrNotSupported, err, "this secure world has no key of type %s with %d bits", asked.Type, asked.Bits)
+		err = hintOn(veneer.ErrAlreadyExists, err, "key %s exists; destroy it first, or choose another --id", asked.ID)
+		err = hintOn(veneer.ErrInsufficientStorage, err, "%s", itsArea.full())
+		return hintOn(veneer.ErrNotSupported, err, "this secure world has no key of type %s with %d bits", typeWord(asked.Type, asked.Bits), asked.Bits)
 	}
 	if !o.json {
 		return nil

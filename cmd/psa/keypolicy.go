@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,46 +12,53 @@ import (
 type keyPolicy struct {
 	id, typ, alg, usage string
 	bits                uint16
-	volatile            bool
 }
 
 func (p *keyPolicy) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&p.id, "id", "", "key `identifier` to give it, 1 to 0x3fffffff")
-	f.StringVar(&p.typ, "type", "", "`type`, such as ecc-p256, aes, hmac, derive")
+	f.StringVar(&p.typ, "type", "", "`type` of the key, such as ecc-p256: see above")
 	f.Uint16Var(&p.bits, "bits", 0, "size in bits, where the type does not say it")
-	f.StringVar(&p.alg, "alg", "", "the one `algorithm` that the key is for (default by type)")
-	f.StringVar(&p.usage, "usage", "", "what it may do, `flags` separated by commas (default by type)")
-	f.BoolVar(&p.volatile, "volatile", false, "make a volatile key (refused: see above)")
+	f.StringVar(&p.alg, "alg", "", "the one `algorithm` that the key is for: see above (default by type)")
+	f.StringVar(&p.usage, "usage", "", "what it may do, `words` separated by commas: see above (default by type)")
 	requireFlag(cmd, "type")
 	completeWords(cmd, "id")
 	completeWords(cmd, "bits")
-	completeWords(cmd, "type", "ecc-p256", "ecc-p384", "ecc-p521", "aes-128", "aes-192", "aes-256", "hmac", "derive")
-	completeWords(cmd, "alg", "ecdsa-sha-256", "ecdsa-sha-384", "gcm", "ctr", "hmac-sha-256", "hkdf-sha-256")
-	completeWords(cmd, "usage", "sign-hash", "verify-hash", "sign-message", "verify-message", "encrypt", "decrypt", "derive", "export", "copy")
+	completeWords(cmd, "type", typeWords...)
+	completeWords(cmd, "alg", algorithmWords...)
+	completeWords(cmd, "usage", usageFlagWords...)
 }
 
-// aboutKeys is the help text that making and importing keys have in common.
-const aboutKeys = `
+// aboutKeys returns the help text that making and importing keys have in common.
+func aboutKeys() string {
+	return `
 
-The key is persistent: it keeps its identifier until it is destroyed. A volatile
-key would end with this process, which is to say at once, so --volatile is
-refused; an application that stays connected can have one.
+The key is persistent: it keeps its identifier until it is destroyed. (A volatile
+key would end with this process, which is to say at once; an application that
+stays connected can have one.)
 
 Without --alg and --usage a key gets what its type is commonly for: an ECC pair
 signs and verifies with ECDSA, AES encrypts and decrypts with GCM, HMAC makes and
 verifies MACs with SHA-256, derive feeds HKDF with SHA-256. No key may be
-exported unless --usage says so; a public key always may.`
+exported unless --usage says so; a public key always may.
 
-// errVolatile is the answer to --volatile.
-var errVolatile = errors.New("a volatile key ends with the process that made it, and this process ends right after making it")
+--type takes
+` + list(typeWords) + `
+or another key type by its PSA name, such as RAW_DATA; where that says no size,
+--bits does.
+
+--alg takes
+` + list(algorithmWords) + `
+or another algorithm by its PSA name, such as ECDSA(SHA_256); a number after a
+colon is the length of the MAC or tag in bytes, as in hmac-sha256:16.
+
+--usage takes one or more, separated by commas, of
+` + list(usageFlagWords)
+}
 
 // attributes returns what the flags say. For an import the data says how large
 // the key is, unless the flags do.
 func (p *keyPolicy) attributes(isImport bool) (a psa.KeyAttributes, err error) {
-	if p.volatile {
-		return a, &usageError{hint(errVolatile, "leave --volatile out for a persistent key, or use an application that stays connected")}
-	}
 	if p.id == "" {
 		return a, usagef("a persistent key needs --id")
 	}

@@ -23,6 +23,7 @@ func newRandomCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "random N",
 		Short:             "Write N random bytes of the secure world's generator",
+		Example:           "  psa random 32 > seed\n  psa random --hex 32",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, args []string) error {

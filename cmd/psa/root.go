@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +61,10 @@ Data alone goes to standard output, words to standard error. The exit status is
   psa key generate --id 1 --type ecc-p256
   psa sign --key 1 letter.txt > letter.sig
   psa verify --key 1 --signature letter.sig letter.txt`
+	// A command that only holds others cannot be called alone, so its help does
+	// not offer that.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}",
+		"{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.PersistentFlags().StringVar(&e.socket, "socket", "", "veneer socket of the secure world (default $"+nspe.SocketVariable+")")

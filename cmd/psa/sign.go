@@ -46,7 +46,7 @@ An ECDSA signature is the two numbers r and s, each as long as the curve's order
 				return err
 			}
 			if o.der && !k.alg.IsECDSA() {
-				return usagef("--der is for ECDSA, and this is %s", k.alg)
+				return usagef("--der is for ECDSA, and this is %s", algorithmWord(k.alg))
 			}
 			signature, err := k.sign(m)
 			if err != nil {

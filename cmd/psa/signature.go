@@ -33,10 +33,10 @@ func openKey(c *crypto.Client, id psa.KeyID, word string) (*signingKey, error) {
 		}
 	}
 	if k.alg.IsWildcard() {
-		return nil, usagef("key %d is for %s: say which with --alg", id, k.alg)
+		return nil, usagef("key %s is for %s: say which with --alg", id, algorithmWord(k.alg))
 	}
 	if !k.alg.IsMAC() && !k.alg.IsSign() {
-		return nil, fmt.Errorf("key %d is for %s, which makes no signatures", id, k.alg)
+		return nil, fmt.Errorf("key %s is for %s, which makes no signatures", id, algorithmWord(k.alg))
 	}
 	return k, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,24 +31,61 @@ var (
 // maxAsset is the most bytes that one call can set.
 const maxAsset = veneer.MaxPayload - its.UIDSize - its.FlagsSize
 
-func newITSCommand(e *env) *cobra.Command {
-	return newStorageCommand(e, "its", "Keep small assets in the device's internal storage (ITS)",
-		func(gate veneer.Gate) storage { return its.New(gate) })
+// storageArea is one of the storages as the shell shows it.
+type storageArea struct {
+	name, short string
+	room        string // how much there is, for help and hints
+	free        string // what makes room
+	open        func(veneer.Gate) storage
 }
 
-func newPSCommand(e *env) *cobra.Command {
-	return newStorageCommand(e, "ps", "Keep assets encrypted in the device's external storage (PS)",
-		func(gate veneer.Gate) storage { return ps.New(gate) })
-}
+// The figures are those of the nRF5340's flash map, measured in an empty area;
+// the live scripts hold the largest assets against the real partitions.
+var (
+	itsArea = storageArea{
+		name:  "its",
+		short: "Keep small assets in the device's internal storage (ITS)",
+		room: `On the nRF5340, ITS has 8 KiB of flash: about 4 KB of assets and keys of all
+clients together, 36 bytes and more for each one's header included. The largest
+asset is 3896 bytes, with nothing else there.`,
+		free: "`psa its remove` and `psa key destroy` free room",
+		open: func(gate veneer.Gate) storage { return its.New(gate) },
+	}
+	psArea = storageArea{
+		name:  "ps",
+		short: "Keep assets encrypted in the device's protected storage (PS)",
+		room: `On the nRF5340, PS has 16 KiB of its internal flash today: about 12 KB of assets
+of all clients together, 92 bytes and more for each one's header included. The
+largest asset is 9744 bytes, with nothing else there.`,
+		free: "`psa ps remove` frees room",
+		open: func(gate veneer.Gate) storage { return ps.New(gate) },
+	}
+)
 
-func newStorageCommand(e *env, name, short string, open func(veneer.Gate) storage) *cobra.Command {
-	cmd := newGroup(name, short,
-		newStorageSetCommand(e, open),
-		newStorageGetCommand(e, open),
-		newStorageInfoCommand(e, open),
-		newStorageRemoveCommand(e, open),
+// full is the advice where there is no room.
+func (a *storageArea) full() string { return a.free + ". " + a.line() }
+
+// line is room as one line.
+func (a *storageArea) line() string { return strings.ReplaceAll(a.room, "\n", " ") }
+
+func newITSCommand(e *env) *cobra.Command { return newStorageCommand(e, &itsArea) }
+
+func newPSCommand(e *env) *cobra.Command { return newStorageCommand(e, &psArea) }
+
+func newStorageCommand(e *env, a *storageArea) *cobra.Command {
+	cmd := newGroup(a.name, a.short,
+		newStorageSetCommand(e, a),
+		newStorageGetCommand(e, a),
+		newStorageInfoCommand(e, a),
+		newStorageRemoveCommand(e, a),
 	)
-	cmd.Long = short + ".\n\nA UID is a number that the client chooses, 1 to 2^64-1, decimal or 0x hexadecimal;\nother clients have UIDs of their own."
+	cmd.Long = a.short + `.
+
+A UID is a number that the client chooses, 1 to 2^64-1, decimal or 0x hexadecimal;
+other clients have UIDs of their own.
+
+` + a.room + `
+Replacing an asset takes room for the old and the new one.`
 	return cmd
 }
 
@@ -93,13 +131,14 @@ func parseUID(word string) (its.UID, error) {
 	return its.UID(uid), nil
 }
 
-// storageHint adds advice to the statuses that storage commonly answers.
-func storageHint(err error, uid its.UID) error {
+// hint adds advice to the statuses that storage commonly answers.
+func (a *storageArea) hint(err error, uid its.UID) error {
+	err = hintOn(veneer.ErrInsufficientStorage, err, "%s", a.full())
 	err = hintOn(veneer.ErrDoesNotExist, err, "nothing is stored under UID %d by this client", uid)
 	return hintOn(veneer.ErrNotPermitted, err, "what is stored under UID %d is write-once: it stays as it is", uid)
 }
 
-func newStorageSetCommand(e *env, open func(veneer.Gate) storage) *cobra.Command {
+func newStorageSetCommand(e *env, a *storageArea) *cobra.Command {
 	var words []string
 	cmd := &cobra.Command{
 		Use:   "set UID [FILE]",
@@ -115,12 +154,16 @@ func newStorageSetCommand(e *env, open func(veneer.Gate) storage) *cobra.Command
 				return err
 			}
 			data, err := e.read(optional(args, 1), "the asset", maxAsset)
+			var large *sizeError
+			if errors.As(err, &large) {
+				return hint(err, "one call carries no more, and the device's area is smaller still. %s", a.line())
+			}
 			if err != nil {
 				return err
 			}
 			defer clear(data)
 			return e.withGate(func(gate veneer.Gate) error {
-				return storageHint(open(gate).Set(uid, data, flags), uid)
+				return a.hint(a.open(gate).Set(uid, data, flags), uid)
 			})
 		},
 	}
@@ -133,7 +176,7 @@ func newStorageSetCommand(e *env, open func(veneer.Gate) storage) *cobra.Command
 	return cmd
 }
 
-func newStorageGetCommand(e *env, open func(veneer.Gate) storage) *cobra.Command {
+func newStorageGetCommand(e *env, a *storageArea) *cobra.Command {
 	return &cobra.Command{
 		Use:   "get UID [FILE]",
 		Short: "Write what is stored under a UID to FILE, or to standard output",
@@ -144,9 +187,9 @@ func newStorageGetCommand(e *env, open func(veneer.Gate) storage) *cobra.Command
 				return err
 			}
 			return e.withGate(func(gate veneer.Gate) error {
-				data, err := open(gate).ReadAll(uid)
+				data, err := a.open(gate).ReadAll(uid)
 				if err != nil {
-					return storageHint(err, uid)
+					return a.hint(err, uid)
 				}
 				defer clear(data)
 				return e.write(optional(args, 1), data)
@@ -161,7 +204,7 @@ type infoOutput struct {
 	Flags []string `json:"flags"`
 }
 
-func newStorageInfoCommand(e *env, open func(veneer.Gate) storage) *cobra.Command {
+func newStorageInfoCommand(e *env, a *storageArea) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "info UID",
@@ -174,9 +217,9 @@ func newStorageInfoCommand(e *env, open func(veneer.Gate) storage) *cobra.Comman
 				return err
 			}
 			return e.withGate(func(gate veneer.Gate) error {
-				info, err := open(gate).Info(uid)
+				info, err := a.open(gate).Info(uid)
 				if err != nil {
-					return storageHint(err, uid)
+					return a.hint(err, uid)
 				}
 				words := storageWords(info.Flags)
 				if asJSON {
@@ -194,7 +237,7 @@ func newStorageInfoCommand(e *env, open func(veneer.Gate) storage) *cobra.Comman
 	return cmd
 }
 
-func newStorageRemoveCommand(e *env, open func(veneer.Gate) storage) *cobra.Command {
+func newStorageRemoveCommand(e *env, a *storageArea) *cobra.Command {
 	return &cobra.Command{
 		Use:               "remove UID",
 		Short:             "Remove what is stored under a UID",
@@ -206,7 +249,7 @@ func newStorageRemoveCommand(e *env, open func(veneer.Gate) storage) *cobra.Comm
 				return err
 			}
 			return e.withGate(func(gate veneer.Gate) error {
-				return storageHint(open(gate).Remove(uid), uid)
+				return a.hint(a.open(gate).Remove(uid), uid)
 			})
 		},
 	}

@@ -41,7 +41,7 @@ func Example() {
 	fmt.Println("runs:", t.SoftwareComponents[0].Type, t.SoftwareComponents[0].Version)
 	// Output:
 	// with the challenge sent: <nil>
-	// with yesterday's: token: challenge: the token was made for another: c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4
+	// with yesterday's: token: challenge: the token was made for another challenge: c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4
 	// lifecycle: secured
 	// runs: BL2 1.2.3+4
 }

@@ -30,7 +30,7 @@ func (t *Token) Verify(pub *ecdsa.PublicKey, challenge []byte) error {
 	case t.Nonce == nil:
 		return CheckChallenge.failed("", "the token repeats none")
 	case !bytes.Equal(t.Nonce, challenge):
-		return CheckChallenge.failed("", "the token was made for another: %s", t.Nonce)
+		return CheckChallenge.failed("", "the token was made for another challenge: %s", t.Nonce)
 	}
 	return t.verifyClaims()
 }

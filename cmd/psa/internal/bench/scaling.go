@@ -9,8 +9,10 @@ import (
 	"time"
 )
 
-// MaxClients is the most client processes that one measurement starts.
-const MaxClients = 4096
+// MaxClients is the most client processes that one measurement starts: fewer
+// than the 4096 channels of a secure world, of which psa's own session and any
+// other client hold some.
+const MaxClients = 4000
 
 // ClientKind is what client processes are written in. A Go process brings
 // threads of its runtime along, which hundreds of them on few cores feel; most
