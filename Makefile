@@ -14,16 +14,20 @@ CONCURRENT = ./ipc/... ./spe/... ./partitions/... ./nspe/... ./platform/... ./ve
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the programs and the examples into bin/
-	@command -v $(CC) >/dev/null || { echo "make: the C example needs a C compiler, and there is no $(CC): install one, or set CC" >&2; exit 1; }
-	$(GO) build -o bin/ ./cmd/spe ./cmd/psa ./cmd/demo
-	$(GO) build -o bin/examples/ ./nspe/examples/...
+# The gate for C programs is part of the build and of the tests.
+compiler:
+	@command -v $(CC) >/dev/null || { echo "make: the gate for C programs needs a C compiler, and there is no $(CC): install one, or set CC" >&2; exit 1; }
+
+build: compiler ## build the programs and the examples into bin/
+	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/spe ./cmd/psa ./cmd/demo
+	CGO_ENABLED=0 $(GO) build -o bin/examples/ ./nspe/examples/...
 	$(CC) $(CFLAGS) -Iveneer/c -o bin/examples/its_asset nspe/examples/c/its_asset.c veneer/c/postern.c -pthread
 
-run: build ## the tour: provision a device, boot it, use it, kill it, attack it (FILE=the file to sign)
+run: ## the tour: provision a device, boot it, use it, kill it, attack it (FILE=the file to sign)
+	@$(MAKE) -s build
 	@bin/demo --bin bin "$(FILE)"
 
-test: ## run all tests
+test: compiler ## run all tests
 	$(GO) test ./...
 
 race: ## run the tests of what is concurrent under the race detector
@@ -51,4 +55,4 @@ crash: ## cut the power at every point of the long storage workloads (minutes)
 clean: ## remove what build made
 	rm -rf bin
 
-.PHONY: help build run test race lint bench fuzz crash clean
+.PHONY: help compiler build run test race lint bench fuzz crash clean

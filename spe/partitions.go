@@ -19,6 +19,19 @@ import (
 	"github.com/postern-spe/postern/spe/spm"
 )
 
+// entry is one partition of the list: what errors call its manifest, the
+// manifest, and the code.
+type entry struct {
+	file     string
+	manifest []byte
+	create   func() service.Partition
+}
+
+func (e entry) parse() (spm.Partition, error) {
+	m, err := manifest.Parse(e.file, e.manifest)
+	return spm.Partition{Manifest: m, New: e.create}, err
+}
+
 // partitions returns the partitions of a device: manifest, code, and the
 // hardware that each is given.
 func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) ([]spm.Partition, error) {
@@ -31,11 +44,6 @@ func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) 
 		return nil, err
 	}
 	device := &identity{SoC: soc}
-	type entry struct {
-		file     string
-		manifest []byte
-		create   func() service.Partition
-	}
 	list := []entry{
 		{"its", its.Manifest(), func() service.Partition {
 			return its.New(its.Config{Internal: internal, Protected: protected})
@@ -49,15 +57,13 @@ func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) 
 		}},
 	}
 	if benchEcho {
-		list = append(list, entry{"echo", echo.Manifest, echo.New})
+		list = append(list, entry{"echo", echo.Manifest(), echo.New})
 	}
 	parts := make([]spm.Partition, len(list))
-	for i, p := range list {
-		m, err := manifest.Parse(p.file, p.manifest)
-		if err != nil {
+	for i, e := range list {
+		if parts[i], err = e.parse(); err != nil {
 			return nil, err
 		}
-		parts[i] = spm.Partition{Manifest: m, New: p.create}
 	}
 	m := <-measured
 	if m.err != nil {

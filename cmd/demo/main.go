@@ -2,14 +2,23 @@
 // non-secure programs use it, kills the secure world, and attacks it. Every
 // program in it is a process of its own, and any step that does not go as it
 // should ends the tour with status 1.
+//
+// However it ends, it leaves nothing behind: an interrupt, a termination, a
+// terminal or a reader of its output that goes away end the secure world the
+// orderly way, and remove the device. After SIGKILL, which it cannot answer, no
+// process is left, but the device is, in the directory for temporary files.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -31,26 +40,66 @@ func main() {
 	if flag.NArg() > 0 {
 		file = flag.Arg(0)
 	}
-	err := inTemporaryDevice(*bin, func(t *tour) error {
-		if *bench {
-			return t.bench(flag.Args())
+	// The kernel sends a child its parent-death signal when the thread that
+	// started it ends. The main goroutine starts all of them, and keeps its thread.
+	runtime.LockOSThread()
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	defer stop()
+
+	take := func(t *tour) error { return t.take(file) }
+	if *bench {
+		take = func(t *tour) error { return t.bench(flag.Args()) }
+	} else if err := checkReadable(file); err != nil {
+		fail(err)
+	}
+	if err := inTemporaryDevice(ctx, *bin, take); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // the step only says how it was cut short
 		}
-		return t.take(file)
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "demo: error:", err)
-		os.Exit(1)
+		fail(err)
 	}
 }
 
+// fail ends the program; nothing deferred runs.
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "demo: error:", err)
+	os.Exit(1)
+}
+
+// endings returns the signals that end the tour. SIGPIPE is one because, when
+// nobody asks for it, it ends a program that writes to a closed standard output
+// on the spot. SIGHUP stays ignored under nohup(1).
+func endings() []os.Signal {
+	all := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
+}
+
+// checkReadable finds out before anything is made that the file to sign cannot
+// be signed.
+func checkReadable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err == nil && fi.IsDir() {
+		err = fmt.Errorf("%s is a directory, and not a file to sign", path)
+	}
+	return err
+}
+
 // inTemporaryDevice runs f with a place for a device that is gone afterwards.
-func inTemporaryDevice(bin string, f func(*tour) error) error {
+func inTemporaryDevice(ctx context.Context, bin string, f func(*tour) error) error {
 	dir, err := os.MkdirTemp("", "postern-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t := &tour{bin: bin, dir: dir, device: filepath.Join(dir, "device")}
+	t := &tour{ctx: ctx, bin: bin, dir: dir, device: filepath.Join(dir, "device")}
 	defer t.halt()
 	return f(t)
 }
@@ -63,8 +112,9 @@ func (t *tour) take(file string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("Postern: a secure world, the programs that use it, and some that should not.")
-	fmt.Println()
+	if _, err := fmt.Print("Postern: a secure world, the programs that use it, and some that should not.\n\n"); err != nil {
+		return err
+	}
 	for i, s := range []step{
 		{"provision", func() (string, error) {
 			return "a new nRF5340: root keys and identity key in its KMU", t.provision()
@@ -102,16 +152,13 @@ func (t *tour) take(file string) error {
 		if err != nil {
 			return fmt.Errorf("step %d, %s: %w", i+1, s.name, err)
 		}
-		for j, line := range strings.Split(text, "\n") {
-			if j == 0 {
-				fmt.Printf("%2d  %-9s  %4d ms  %s\n", i+1, s.name, time.Since(at).Milliseconds(), line)
-			} else {
-				fmt.Printf("%24s%s\n", "", line)
-			}
+		text = strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", 24))
+		if _, err := fmt.Printf("%2d  %-9s  %4d ms  %s\n", i+1, s.name, time.Since(at).Milliseconds(), text); err != nil {
+			return err // nobody reads on
 		}
 	}
-	fmt.Printf("\nAll of it in %.2f s. To try it yourself: bin/spe help, bin/psa help.\n", time.Since(began).Seconds())
-	return nil
+	_, err = fmt.Printf("\nAll of it in %.2f s. To try it yourself: bin/spe help, bin/psa help.\n", time.Since(began).Seconds())
+	return err
 }
 
 // step is one line of the tour.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,15 +15,34 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/postern-spe/postern/platform/board"
 )
 
 // tour is a device, and the secure world that runs it at the moment.
 type tour struct {
+	ctx    context.Context // the programs end with it
 	bin    string
 	dir    string
 	device string
 	spe    *exec.Cmd
+	end    context.CancelFunc // of spe
+}
+
+// patience is how long a program that is told to end may take.
+const patience = 5 * time.Second
+
+// command prepares one of the programs, which does not outlive ctx: it is asked
+// to end (SIGTERM), and killed when it does not. Nor does it outlive this
+// process. What it makes for a while, it makes in the tour's directory.
+func (t *tour) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(t.bin, name), args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = patience
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.dir, "POSTERN_SOCKET="+t.socket())
+	return cmd
 }
 
 func (t *tour) socket() string { return filepath.Join(t.device, "run", "ns.sock") }
@@ -42,7 +62,7 @@ func (t *tour) areaOfSecrets() (uint32, error) {
 }
 
 func (t *tour) provision() error {
-	out, err := exec.Command(filepath.Join(t.bin, "spe"), "provision", t.device).CombinedOutput()
+	out, err := t.command(t.ctx, "spe", "provision", t.device).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 	}
@@ -53,22 +73,23 @@ func (t *tour) provision() error {
 func (t *tour) boot() (string, error) { return t.bootWith() }
 
 func (t *tour) bootWith(flags ...string) (string, error) {
-	began := time.Now()
-	cmd := exec.Command(filepath.Join(t.bin, "spe"), append([]string{"run", t.device}, flags...)...)
+	ctx, end := context.WithCancel(t.ctx)
+	cmd := t.command(ctx, "spe", append([]string{"run", t.device}, flags...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
+		end()
 		return "", err
 	}
-	if err := cmd.Start(); err != nil {
-		return "", err
-	}
-	t.spe = cmd
+	t.spe, t.end = cmd, end
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "ready ") {
 		return "", fmt.Errorf("the secure world says %q (%v)", line, err)
 	}
-	return fmt.Sprintf("secure world ready after %.0f ms, process %d", time.Since(began).Seconds()*1e3, cmd.Process.Pid), nil
+	return fmt.Sprintf("secure world ready, process %d", cmd.Process.Pid), nil
 }
 
 // kill gives the secure world no chance to put anything in order.
@@ -77,15 +98,14 @@ func (t *tour) kill() (string, error) {
 		return "", err
 	}
 	pid := t.spe.Process.Pid
-	t.spe.Wait()
-	t.spe = nil
+	t.halt()
 	return fmt.Sprintf("SIGKILL to process %d", pid), nil
 }
 
 // halt ends the secure world the orderly way, if one runs.
 func (t *tour) halt() {
 	if t.spe != nil {
-		t.spe.Process.Signal(syscall.SIGTERM)
+		t.end()
 		t.spe.Wait()
 		t.spe = nil
 	}
@@ -93,8 +113,7 @@ func (t *tour) halt() {
 
 // program runs a non-secure program, and returns what it says.
 func (t *tour) program(name, stdin string, args ...string) (string, error) {
-	cmd := exec.Command(filepath.Join(t.bin, name), args...)
-	cmd.Env = append(os.Environ(), "POSTERN_SOCKET="+t.socket())
+	cmd := t.command(t.ctx, name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -158,10 +177,38 @@ func (t *tour) bench(args []string) error {
 	}
 	fmt.Fprintf(os.Stderr, "spe run to ready: median %.1f ms, longest of %d %.1f ms; resident when idle: %.1f MB\n\n",
 		took[boots/2].Seconds()*1e3, boots, took[boots-1].Seconds()*1e3, float64(resident)/1000)
-	cmd := exec.Command(filepath.Join(t.bin, "psa"), append([]string{"bench", "--socket", t.socket()}, args...)...)
+	cmd := t.command(t.ctx, "psa", append([]string{"bench", "--socket", t.socket()}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Stdin = io.LimitReader(os.Stdin, 0)
-	return cmd.Run()
+	return runWithOffspring(cmd)
+}
+
+// runWithOffspring runs a program that starts others, and ends those that it has
+// left: of an interrupted compiler, for one, the pass that was running. They are
+// found by the program's process group, which an interrupt from the terminal
+// reaches through the command's context, and are this process's to wait for.
+func runWithOffspring(cmd *exec.Cmd) error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become the parent of orphans: %w", err)
+	}
+	cmd.SysProcAttr.Setpgid = true
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	err := cmd.Wait()
+	group := -cmd.Process.Pid
+	// The group is signalled only while a child of ours is in it, since its number
+	// is free for others afterwards.
+	for {
+		switch pid, e := unix.Wait4(group, nil, unix.WNOHANG, nil); {
+		case e == unix.EINTR || pid > 0:
+			continue
+		case e != nil: // ECHILD: nobody is left
+			return err
+		}
+		unix.Kill(group, unix.SIGKILL)
+		unix.Wait4(group, nil, 0, nil)
+	}
 }
 
 // residentKiB is VmRSS of a process (proc_pid_status(5)).

@@ -30,10 +30,11 @@ const (
 	TypeDiscard int32 = 1
 )
 
-// Manifest is the partition's manifest.
-//
 //go:embed echo.yaml
-var Manifest []byte
+var manifest string
+
+// Manifest returns the partition's manifest in TF-M's format.
+func Manifest() []byte { return []byte(manifest) }
 
 // New returns the partition.
 func New() service.Partition {

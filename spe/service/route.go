@@ -39,13 +39,20 @@ func fits(size int, want []Length, i int) bool {
 	return size >= want[i].min && size <= want[i].max
 }
 
-// Routes returns the handler of a stateless service whose requests differ by
-// message type. A type that is not in the table answers unknown, and vectors
-// that do not fit answer misfit, without a handler being called.
+// Routes returns the handler of a service whose requests differ by message type.
+// A type that is not in the table answers unknown, and vectors that do not fit
+// answer misfit, without a handler being called.
+//
+// A connection-based service that keeps something for each connection has
+// IPCConnect in the table, to call SetRHandle, and IPCDisconnect if something is
+// to be given back. The two need no entry: without one they succeed, so that a
+// service with nothing to keep lets every caller in whom the SPM has let through.
 func Routes(table map[int32]Route, unknown, misfit veneer.Status) Handler {
 	return func(m *Message) error {
 		r, ok := table[m.Type]
 		switch {
+		case !ok && (m.Type == IPCConnect || m.Type == IPCDisconnect):
+			return nil
 		case !ok:
 			return unknown
 		case !r.Fits(m):

@@ -156,7 +156,9 @@ func TestRoutes(t *testing.T) {
 		{7, []string{"ab", "c"}, []int{9}, called},
 		{7, []string{"ab", "cdef"}, nil, called},
 		{8, []string{"ab", "c"}, nil, veneer.ErrNotSupported},
-		{IPCConnect, nil, nil, veneer.ErrNotSupported},
+		{IPCConnect, nil, nil, nil}, // what a connection-based service need not list
+		{IPCDisconnect, nil, nil, nil},
+		{-3, nil, nil, veneer.ErrNotSupported}, // no message type of FF-M
 		{7, []string{"a", "c"}, nil, veneer.ErrProgrammerError},
 		{7, []string{"abc", "c"}, nil, veneer.ErrProgrammerError},
 		{7, []string{"ab"}, nil, veneer.ErrProgrammerError},
@@ -168,5 +170,20 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("%v, want %v", err, row.want)
 			}
 		})
+	}
+}
+
+// A service that lists the connection messages gets them.
+func TestRoutesOfConnections(t *testing.T) {
+	h := Routes(map[int32]Route{
+		IPCConnect:    {Do: func(m *Message) error { m.SetRHandle("kept"); return nil }},
+		IPCDisconnect: {Do: func(*Message) error { return veneer.ErrGenericError }},
+	}, veneer.ErrNotSupported, veneer.ErrProgrammerError)
+	m := deliver(IPCConnect, false, nil)
+	if err := h(m); err != nil || m.RHandle != "kept" {
+		t.Errorf("connect: %v, handle %v", err, m.RHandle)
+	}
+	if err := h(deliver(IPCDisconnect, false, nil)); err != veneer.ErrGenericError {
+		t.Errorf("disconnect: %v", err)
 	}
 }
