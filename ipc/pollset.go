@@ -51,13 +51,22 @@ func (p *pollSet) control(op int, ch *channel, write bool) error {
 	return ch.carrier.poll(p.epoll, op, &unix.EpollEvent{Events: events, Fd: ch.slot, Pad: ch.turn})
 }
 
-// wait waits for an event, and reports false when the set is closed.
-func (p *pollSet) wait(event []unix.EpollEvent) bool {
+// wait waits for events and returns how many there are, -1 when the set is closed.
+func (p *pollSet) wait(events []unix.EpollEvent) int {
 	for {
-		_, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&event[0])), 1, ^uintptr(0), 0, 0)
-		if errno != unix.EINTR {
-			return errno == 0 && event[0].Fd != bellSlot
+		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), ^uintptr(0), 0, 0)
+		if errno == unix.EINTR {
+			continue
 		}
+		if errno != 0 {
+			return -1
+		}
+		for _, e := range events[:n] {
+			if e.Fd == bellSlot {
+				return -1
+			}
+		}
+		return int(n)
 	}
 }
 

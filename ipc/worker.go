@@ -32,13 +32,21 @@ type shift struct {
 	worker *worker
 	// at counts its calls: odd during one, even between. relieved is added when
 	// the set has been taken over.
-	at      atomic.Uint64
+	at atomic.Uint64
+	// events are what is left of a batch, in the order in which it came. They go
+	// to whoever relieves this goroutine, before anything newer.
+	events []unix.EpollEvent
+	batch  [batchSize]unix.EpollEvent
+
 	in, out lease
 	inVec   [veneer.MaxIOVec]veneer.InVec
 	outVec  [veneer.MaxIOVec]veneer.OutVec
 }
 
 const relieved = 1 << 63
+
+// batchSize is how many events are taken from the kernel at a time.
+const batchSize = 16
 
 func newShift(w *worker) *shift {
 	return &shift{
@@ -52,12 +60,16 @@ func newShift(w *worker) *shift {
 func (sh *shift) run() {
 	w := sh.worker
 	defer w.server.workers.Done()
-	// One event at a time: the others stay in line in the kernel, where whoever
-	// relieves this goroutine finds them in the order in which they came. Taken
-	// along in a batch, they would wait for the call that is too long.
-	event := make([]unix.EpollEvent, 1)
-	for w.set.wait(event) {
-		e := &event[0]
+	for {
+		if len(sh.events) == 0 {
+			n := w.set.wait(sh.batch[:])
+			if n < 0 {
+				return
+			}
+			sh.events = sh.batch[:n]
+		}
+		e := sh.events[0]
+		sh.events = sh.events[1:]
 		ch := w.server.lookup(e.Fd, e.Pad)
 		if ch == nil {
 			continue
@@ -126,7 +138,7 @@ func (s *Server) overseer() {
 					calling, seen[i] = true, at
 				} else if at&1 == 1 && sh.at.CompareAndSwap(at, at|relieved) {
 					calling, seen[i] = true, 0
-					s.relieve(w)
+					s.relieve(w, sh.events)
 				}
 			}
 			if idle++; calling {
@@ -156,9 +168,11 @@ func (s *Server) calling() bool {
 	return false
 }
 
-// relieve puts a new goroutine in the place of one that is long with a call.
-func (s *Server) relieve(w *worker) {
+// relieve puts a new goroutine in the place of one that is long with a call, and
+// that will not touch its events any more, since it finds itself relieved.
+func (s *Server) relieve(w *worker, events []unix.EpollEvent) {
 	sh := newShift(w)
+	sh.events = append(sh.batch[:0], events...)
 	w.shift.Store(sh)
 	s.workers.Add(1)
 	go sh.run()
