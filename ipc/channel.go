@@ -86,12 +86,7 @@ func (ch *channel) serve(sh *shift) error {
 		if err != nil {
 			return again(err)
 		}
-		var frame []byte
-		if ch.discard {
-			frame = sh.refuse(&req)
-		} else {
-			frame = sh.answer(ch.session, &req, payload)
-		}
+		frame := sh.answer(ch.session, &req, payload)
 		sh.in.giveBack()
 		ch.body.giveBack(ch.worker.server.budget, ch.have)
 		ch.have, ch.discard = 0, false
@@ -116,7 +111,8 @@ func again(err error) error {
 	return err
 }
 
-// receive returns the payload of the next request when all of it is there. A
+// receive returns the payload of the next request when all of it has come, or nil
+// where there was no memory for it and its bytes were passed over. A
 // frame that comes whole, as nearly all do, is read into the worker's memory;
 // one that does not is collected in the channel's.
 func (ch *channel) receive(sh *shift, req *request) ([]byte, error) {
@@ -236,6 +232,9 @@ var errStalled = errors.New("half a request, or a reply that is not read, for to
 func (ch *channel) giveBack() {
 	ch.body.giveBack(ch.worker.server.budget, ch.have)
 	ch.reply.giveBack(ch.worker.server.budget, len(ch.reply.mem))
+	if ch.timer != nil {
+		ch.timer.Stop() // it would keep the channel in memory
+	}
 }
 
 // watchStall starts the channel's timer when it has stalled, and stops it when it
@@ -255,17 +254,6 @@ func (ch *channel) watchStall() {
 	default:
 		ch.timer.Reset(s.limits.Stall)
 	}
-}
-
-// refuse returns the reply to a call whose bytes there was no memory for.
-func (sh *shift) refuse(req *request) []byte {
-	rep := reply{
-		op: req.op, nout: req.nout, seq: req.seq, length: ReplyHeaderSize,
-		result: int32(veneer.ErrInsufficientMemory), flags: flagRefused,
-	}
-	frame := sh.out.take(ReplyHeaderSize)
-	rep.encode(frame)
-	return frame
 }
 
 // answer makes the call that req describes and returns the reply frame.
@@ -303,7 +291,7 @@ func (sh *shift) call(s Session, req *request, rep *reply, payload []byte) []byt
 	for _, c := range req.outCap {
 		room += uint64(c)
 	}
-	if room > veneer.MaxPayload {
+	if passedOver := len(payload) != int(req.length)-RequestHeaderSize; passedOver || room > veneer.MaxPayload {
 		rep.result, rep.flags = int32(veneer.ErrInsufficientMemory), flagRefused
 		return nil
 	}

@@ -28,13 +28,13 @@ type clientChannel struct {
 	vec [veneer.MaxIOVec + 1][]byte
 }
 
-// maxPath is the longest path of a Unix socket in bytes (unix(7): sun_path, less
+// MaxSocketPath is the longest path of a Unix socket in bytes (unix(7): sun_path, less
 // its final zero).
-const maxPath = 107
+const MaxSocketPath = 107
 
 func dialChannel(path string) (*clientChannel, error) {
-	if len(path) > maxPath {
-		return nil, fmt.Errorf("%s: has %d bytes, and the path of a Unix socket at most %d", path, len(path), maxPath)
+	if len(path) > MaxSocketPath {
+		return nil, fmt.Errorf("%s: has %d bytes, and the path of a Unix socket at most %d", path, len(path), MaxSocketPath)
 	}
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {

@@ -183,7 +183,7 @@ func TestDialErrors(t *testing.T) {
 	if _, err := Dial(dir + "/absent"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent: %v", err)
 	}
-	if _, err := Dial(dir + "/" + strings.Repeat("x", maxPath)); err == nil || !strings.Contains(err.Error(), "at most 107") {
+	if _, err := Dial(dir + "/" + strings.Repeat("x", MaxSocketPath)); err == nil || !strings.Contains(err.Error(), "at most 107") {
 		t.Errorf("a path too long: %v", err)
 	}
 	l, err := net.Listen("unix", dir+"/other")

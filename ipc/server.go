@@ -374,14 +374,18 @@ func (s *Server) admit(c *net.UnixConn, peer Peer, id process, pidfd int) (*chan
 
 // detach returns a blocking descriptor for a connection, beside its own.
 func detach(c *net.UnixConn) (int, error) {
-	f, err := c.File()
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err
 	}
-	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return -1, os.NewSyscallError("fcntl", err)
+	fd := -1
+	ctlErr := raw.Control(func(own uintptr) {
+		if fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 3); err == nil {
+			err = unix.SetNonblock(fd, false)
+		}
+	})
+	if ctlErr != nil {
+		return -1, ctlErr
 	}
-	return fd, unix.SetNonblock(fd, false)
+	return fd, os.NewSyscallError("fcntl", err)
 }
