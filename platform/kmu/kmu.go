@@ -209,19 +209,27 @@ func (k *KMU) push(slot int) error {
 	return k.dest.Push(dest, &v)
 }
 
-func (k *KMU) allowed(slot int, right uint32) error {
+// active returns the configuration of a slot that holds a key which has not been
+// revoked.
+func (k *KMU) active(slot int) (Config, error) {
 	c, err := k.config(slot)
 	switch {
 	case err != nil:
-		return err
+		return c, err
 	case c.State == Empty:
-		return ErrEmpty
+		return c, ErrEmpty
 	case c.State == Revoked:
-		return ErrRevoked
-	case c.Perm&right == 0:
-		return ErrDenied
+		return c, ErrRevoked
 	}
-	return nil
+	return c, nil
+}
+
+func (k *KMU) allowed(slot int, right uint32) error {
+	c, err := k.active(slot)
+	if err == nil && c.Perm&right == 0 {
+		err = ErrDenied
+	}
+	return err
 }
 
 // Revoke ends a key for good: its state is cleared, then its value wiped. The
@@ -229,14 +237,8 @@ func (k *KMU) allowed(slot int, right uint32) error {
 // slot, which gives its value to nobody.
 func (k *KMU) Revoke(slot int) error {
 	defer k.use(slot)()
-	c, err := k.config(slot)
-	switch {
-	case err != nil:
+	if _, err := k.active(slot); err != nil {
 		return err
-	case c.State == Empty:
-		return ErrEmpty
-	case c.State == Revoked:
-		return ErrRevoked
 	}
 	if err := k.slots.SetPerm(slot, revoke); err != nil {
 		return err
