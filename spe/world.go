@@ -98,9 +98,8 @@ func Boot(dir string, o Options) (*World, error) {
 
 // checkPathLength refuses a device whose sockets nobody could name.
 func checkPathLength(dir string) error {
-	const longest = 107 // sockaddr_un.sun_path less its final zero
-	if path := filepath.Join(dir, RunDir, DebugDoor); len(path) > longest {
-		return &platform.DeviceError{Path: path, What: fmt.Sprintf("has %d bytes, and the path of a Unix socket at most %d: move the device, or name it by a shorter path", len(path), longest)}
+	if path := filepath.Join(dir, RunDir, DebugDoor); len(path) > ipc.MaxSocketPath {
+		return &platform.DeviceError{Path: path, What: fmt.Sprintf("has %d bytes, and the path of a Unix socket at most %d: move the device, or name it by a shorter path", len(path), ipc.MaxSocketPath)}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/postern-spe/postern/ipc"
 	"github.com/postern-spe/postern/nspe"
 	"github.com/postern-spe/postern/veneer"
 )
@@ -42,10 +43,6 @@ func (e *env) say(format string, args ...any) {
 	fmt.Fprintf(e.stderr, "psa: "+format+"\n", args...)
 }
 
-// maxSocketPath is the most bytes that the path of a Unix socket has (unix(7):
-// sun_path less the NUL).
-const maxSocketPath = 107
-
 // socketPath returns where the secure world's socket is said to be.
 func (e *env) socketPath() (string, error) {
 	path := e.socket
@@ -56,8 +53,8 @@ func (e *env) socketPath() (string, error) {
 		return "", hint(errors.New("no socket of a secure world given"),
 			"start one with `spe run DIR`, then set %s=DIR/run/ns.sock or pass --socket", nspe.SocketVariable)
 	}
-	if len(path) > maxSocketPath {
-		return "", hint(fmt.Errorf("the path of the socket has %d bytes, and the system takes %d: %s", len(path), maxSocketPath, path),
+	if len(path) > ipc.MaxSocketPath {
+		return "", hint(fmt.Errorf("the path of the socket has %d bytes, and the system takes %d: %s", len(path), ipc.MaxSocketPath, path),
 			"a path relative to the current directory is shorter, and so is a device in a directory further up")
 	}
 	return path, nil

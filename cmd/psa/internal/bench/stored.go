@@ -55,14 +55,20 @@ func freeUID(s storage) (its.UID, error) {
 	}
 }
 
+// store keeps data under a UID of its own.
+func store(s storage, data []byte) (its.UID, error) {
+	uid, err := freeUID(s)
+	if err != nil {
+		return 0, err
+	}
+	return uid, s.Set(uid, data, 0)
+}
+
 func prepareSet(open func(veneer.Gate) storage, size int) func(veneer.Gate) (*trial, error) {
 	return func(gate veneer.Gate) (*trial, error) {
 		s, data := open(gate), make([]byte, size)
-		uid, err := freeUID(s)
+		uid, err := store(s, data)
 		if err != nil {
-			return nil, err
-		}
-		if err := s.Set(uid, data, 0); err != nil {
 			return nil, err
 		}
 		return &trial{
@@ -78,11 +84,8 @@ func prepareSet(open func(veneer.Gate) storage, size int) func(veneer.Gate) (*tr
 func prepareGet(open func(veneer.Gate) storage, size int) func(veneer.Gate) (*trial, error) {
 	return func(gate veneer.Gate) (*trial, error) {
 		s, data := open(gate), make([]byte, size)
-		uid, err := freeUID(s)
+		uid, err := store(s, data)
 		if err != nil {
-			return nil, err
-		}
-		if err := s.Set(uid, data, 0); err != nil {
 			return nil, err
 		}
 		return &trial{
