@@ -33,6 +33,7 @@ type channel struct {
 
 	stalled bool        // a part of a frame has come, or a reply is not read
 	timer   *time.Timer // ends the channel when it stalls for long
+	expired atomic.Bool // and has done so
 }
 
 // The states of a channel.

@@ -297,6 +297,9 @@ func (s *Server) lookup(slot, turn int32) *channel {
 // end ends a channel that the caller has claimed.
 func (s *Server) end(ch *channel, err error) {
 	ch.state.Store(ended)
+	if ch.expired.Load() {
+		err = errStalled // and not the end of the stream that expire made of it
+	}
 	ch.giveBack()
 	s.vacate(ch)
 	s.report(ChannelDropped, ch.session.peer, err)
@@ -307,16 +310,13 @@ func (s *Server) end(ch *channel, err error) {
 	s.live.Done()
 }
 
-// expire ends a channel that has stalled.
+// expire stops a channel that has stalled. Its worker, who has its memory, ends it.
 func (s *Server) expire(ch *channel) {
 	s.mu.Lock()
-	_, open := ch.session.channels[ch]
-	if open {
+	defer s.mu.Unlock()
+	if _, open := ch.session.channels[ch]; open {
+		ch.expired.Store(true)
 		ch.carrier.stop()
-	}
-	s.mu.Unlock()
-	if open {
-		s.report(ChannelDropped, ch.session.peer, errStalled)
 	}
 }
 
