@@ -1,167 +1,207 @@
-// Package bus emulates the bus of the nRF5340 application core as its masters
-// see it: loads, stores, instruction fetches and block reads at an address,
-// with a security attribute, each decided by the SPU before anything happens.
-//
-// Decoded: flash, RAM (backed when first touched), the UICR, and of the
-// peripherals the SPU, NVMC with KMU, CTRL-AP (no registers) and CryptoCell (no
-// registers). Everything else is a BusFault. Accesses must be naturally
-// aligned: the core splits unaligned ones, which is not emulated, so they fault.
-//
-// Trust: addresses, widths and values come from non-secure programs. The
-// attribute comes from the door that the access came through.
 package bus
-
-import (
-	"sync"
-
-	"github.com/postern-spe/postern/platform/board"
-	"github.com/postern-spe/postern/platform/kmu"
-	"github.com/postern-spe/postern/platform/nvmc"
-	"github.com/postern-spe/postern/platform/spu"
-	"github.com/postern-spe/postern/platform/uicr"
-)
 
 // sg is the SG instruction: the only one through which a non-secure fetch
 // enters secure memory, and only in its non-secure callable part.
 const sg uint32 = 0xE97FE97F
 
-// Bus is the bus with its slaves. All methods are safe for concurrent use.
+// Bus is the bus with its slaves. The Attach methods put it together; then it is
+// safe for concurrent use.
 type Bus struct {
-	board *board.Board
-	spu   *spu.SPU
-	nvmc  *nvmc.Controller
-	uicr  *uicr.UICR
-	kmu   *kmu.KMU
-
-	ramMu sync.Mutex
-	ram   []byte // nil until touched
+	guard       Guard
+	memories    []memory
+	peripherals map[uint32][]peripheral // by page
 }
 
-// New returns the bus of a board with these blocks on it.
-func New(b *board.Board, s *spu.SPU, n *nvmc.Controller, u *uicr.UICR, k *kmu.KMU) *Bus {
-	return &Bus{board: b, spu: s, nvmc: n, uicr: u, kmu: k}
+type memory struct {
+	base, size uint32
+	slave      Memory
+	private    bool
+}
+
+type peripheral struct {
+	base, size uint32
+	slave      Peripheral
+}
+
+// New returns a bus without slaves, whose accesses g decides.
+func New(g Guard) *Bus {
+	return &Bus{guard: g, peripherals: make(map[uint32][]peripheral)}
+}
+
+// AttachMemory puts a memory at size bytes from base on.
+func (b *Bus) AttachMemory(base, size uint32, m Memory) {
+	b.memories = append(b.memories, memory{base, size, m, false})
+}
+
+// AttachPrivate puts a memory on the bus that no region of the guard covers: it
+// is the secure world's, and holds no code. The UICR is one.
+func (b *Bus) AttachPrivate(base, size uint32, m Memory) {
+	b.memories = append(b.memories, memory{base, size, m, true})
+}
+
+// AttachPeripheral puts a peripheral at both aliases of base.
+func (b *Bus) AttachPeripheral(base, size uint32, p Peripheral) {
+	base &^= aliasMask
+	for page := base &^ (pageSize - 1); page < base+size; page += pageSize {
+		b.peripherals[page] = append(b.peripherals[page], peripheral{base, size, p})
+	}
 }
 
 // Load reads width bytes (1, 2 or 4) at addr, little-endian. A refused load
 // reads 0.
-func (b *Bus) Load(addr uint32, width int, attr spu.Attribute) (uint32, spu.Fault) {
+func (b *Bus) Load(addr uint32, width int, from Origin) (uint32, Fault) {
 	if !aligned(addr, width) {
-		return 0, spu.BusFault
+		return 0, ending(BusFault, from)
 	}
+	var v uint32
+	var f Fault
 	if isPeripheral(addr) {
-		return b.loadRegister(addr, width, attr)
+		v, f = b.loadRegister(addr, width, from)
+	} else {
+		v, f = b.read(addr, width, Read, from)
 	}
-	return b.read(addr, width, spu.Read, attr)
+	return v, ending(f, from)
 }
 
 // Fetch reads an instruction of width bytes (2 or 4) at addr. In the non-secure
 // callable part of a secure region a non-secure fetch passes where it finds an
-// SG instruction.
-func (b *Bus) Fetch(addr uint32, width int, attr spu.Attribute) (uint32, spu.Fault) {
+// SG instruction. Only memory holds instructions.
+func (b *Bus) Fetch(addr uint32, width int, from Origin) (uint32, Fault) {
 	if !aligned(addr, width) || width == 1 || isPeripheral(addr) {
-		return 0, spu.BusFault
+		return 0, ending(BusFault, from)
 	}
-	if attr == spu.NonSecure && width == 4 && b.spu.Callable(addr) {
-		if v, f := b.read(addr, width, spu.Execute, spu.Secure); f == spu.NoFault && v == sg {
-			return v, spu.NoFault
+	if from == NonSecureCPU && width == 4 && b.guard.Callable(addr) {
+		if v, f := b.read(addr, width, Execute, SecureCPU); f == NoFault && v == sg {
+			return v, NoFault
 		}
 	}
-	return b.read(addr, width, spu.Execute, attr)
+	v, f := b.read(addr, width, Execute, from)
+	return v, ending(f, from)
 }
 
-// ReadBlock fills p from addr on, byte by byte of memory as a DMA would: all of
-// it, or, on a fault, nothing but zeros, and at is the first address refused.
-// Only memory can be read in blocks. An empty p reads nothing.
-func (b *Bus) ReadBlock(addr uint32, p []byte, attr spu.Attribute) (at uint32, f spu.Fault) {
-	if at, f = b.readBlock(addr, p, attr); f != spu.NoFault {
+// Store writes the low width bytes (1, 2 or 4) of v at addr.
+func (b *Bus) Store(addr uint32, width int, v uint32, from Origin) Fault {
+	if !aligned(addr, width) {
+		return ending(BusFault, from)
+	}
+	if isPeripheral(addr) {
+		return ending(b.storeRegister(addr, width, v, from), from)
+	}
+	m, f := b.memory(addr, 1, Write, from)
+	if f == NoFault {
+		f = m.Store(addr, width, v, from)
+	}
+	return ending(f, from)
+}
+
+// ReadBlock fills p from addr on: all of it, or, on a fault, nothing but zeros,
+// and at is the first address refused. Only memory can be read in blocks. An
+// empty p reads nothing.
+func (b *Bus) ReadBlock(addr uint32, p []byte, from Origin) (at uint32, f Fault) {
+	if len(p) == 0 {
+		return 0, NoFault
+	}
+	at, f = b.readBlock(addr, p, from)
+	if f != NoFault {
 		clear(p)
 	}
-	return at, f
+	return at, ending(f, from)
 }
 
-func (b *Bus) readBlock(addr uint32, p []byte, attr spu.Attribute) (uint32, spu.Fault) {
-	if len(p) == 0 {
-		return 0, spu.NoFault
+func (b *Bus) readBlock(addr uint32, p []byte, from Origin) (uint32, Fault) {
+	m := b.decode(addr)
+	if m == nil {
+		return addr, BusFault
 	}
-	if b.isUICR(addr) {
-		return b.readUICRBlock(addr, p, attr)
+	n := uint32(len(p))
+	if room := m.size - (addr - m.base); n > room {
+		// Past the end of the memory. What is refused before it comes first.
+		if at, f := b.allowed(m, addr, room, Read, from); f != NoFault {
+			return at, f
+		}
+		return addr + room, BusFault
 	}
-	if err := b.spu.CheckRange(addr, uint32(len(p)), spu.Read, attr); err != nil {
-		refused := err.(*spu.AccessError) // CheckRange has no other
-		return refused.Addr, refused.Fault
+	if at, f := b.allowed(m, addr, n, Read, from); f != NoFault {
+		return at, f
 	}
-	return addr, b.copyOut(addr, p)
+	return addr, m.slave.Load(addr, p, Read, from)
 }
 
-// Store writes the low width bytes (1, 2 or 4) of v at addr. Flash takes words
-// only, and only while the NVMC enables it.
-func (b *Bus) Store(addr uint32, width int, v uint32, attr spu.Attribute) spu.Fault {
-	switch {
-	case !aligned(addr, width):
-		return spu.BusFault
-	case isPeripheral(addr):
-		return b.storeRegister(addr, width, v, attr)
-	case b.isUICR(addr):
-		return b.storeUICR(addr, width, v, attr)
+// WriteBlock stores the words of p from addr on, both multiples of 4, as a DMA
+// does: word by word, until one is refused. at is its address.
+func (b *Bus) WriteBlock(addr uint32, p []byte, from Origin) (at uint32, f Fault) {
+	for i := 0; i+4 <= len(p); i += 4 {
+		at = addr + uint32(i)
+		if f = b.Store(at, 4, get(p[i:], 4), from); f != NoFault {
+			return at, f
+		}
 	}
-	if f := b.spu.Check(addr, spu.Write, attr); f != spu.NoFault {
-		return f
-	}
-	if b.isRAM(addr) {
-		b.ramMu.Lock()
-		defer b.ramMu.Unlock()
-		put(b.cells()[addr-b.board.Memory.RAMBase:], width, v)
-		return spu.NoFault
-	}
-	if width != nvmc.WordSize {
-		return spu.BusFault
-	}
-	return programmed(b.nvmc.Store(addr, v))
+	return 0, NoFault
 }
 
 // read is a load or fetch from memory.
-func (b *Bus) read(addr uint32, width int, access spu.Access, attr spu.Attribute) (uint32, spu.Fault) {
-	if b.isUICR(addr) {
-		return b.loadUICR(addr, width, access, attr)
-	}
-	if f := b.spu.Check(addr, access, attr); f != spu.NoFault {
+func (b *Bus) read(addr uint32, width int, access Access, from Origin) (uint32, Fault) {
+	m, f := b.memory(addr, uint32(width), access, from)
+	if f != NoFault {
 		return 0, f
 	}
 	var p [4]byte
-	if f := b.copyOut(addr, p[:width]); f != spu.NoFault {
+	if f := m.Load(addr, p[:width], access, from); f != NoFault {
 		return 0, f
 	}
-	return get(p[:], width), spu.NoFault
+	return get(p[:], width), NoFault
 }
 
-// copyOut reads flash or RAM that the SPU has let pass. A flash without power
-// answers nothing.
-func (b *Bus) copyOut(addr uint32, p []byte) spu.Fault {
-	if b.isRAM(addr) {
-		b.ramMu.Lock()
-		defer b.ramMu.Unlock()
-		copy(p, b.cells()[addr-b.board.Memory.RAMBase:])
-		return spu.NoFault
+// memory decides an access to n aligned bytes and finds what is there.
+func (b *Bus) memory(addr, n uint32, access Access, from Origin) (Memory, Fault) {
+	m := b.decode(addr)
+	if m == nil {
+		return nil, BusFault
 	}
-	if b.nvmc.Load(addr, p) != nil {
-		return spu.BusFault
+	if _, f := b.allowed(m, addr, n, access, from); f != NoFault {
+		return nil, f
 	}
-	return spu.NoFault
+	return m.slave, NoFault
 }
 
-// cells returns the RAM, which reads 0 after power-on. The caller holds ramMu.
-func (b *Bus) cells() []byte {
-	if b.ram == nil {
-		b.ram = make([]byte, b.board.Memory.RAMSize)
+func (b *Bus) decode(addr uint32) *memory {
+	for i := range b.memories {
+		if m := &b.memories[i]; addr-m.base < m.size {
+			return m
+		}
 	}
-	return b.ram
+	return nil
 }
 
-func (b *Bus) isRAM(addr uint32) bool {
-	return addr-b.board.Memory.RAMBase < b.board.Memory.RAMSize
+// allowed decides an access to n bytes of one memory.
+func (b *Bus) allowed(m *memory, addr, n uint32, access Access, from Origin) (at uint32, f Fault) {
+	switch {
+	case !m.private && n <= 4:
+		return addr, b.guard.Check(addr, access, from)
+	case !m.private:
+		if err := b.guard.CheckRange(addr, n, access, from); err != nil {
+			refused := err.(*AccessError) // CheckRange has no other
+			return refused.Addr, refused.Fault
+		}
+	case from.Attr == NonSecure:
+		b.guard.Refuse(addr, access, from)
+		return addr, SecureFault
+	case access == Execute:
+		return addr, BusFault
+	}
+	return addr, NoFault
 }
 
-func (b *Bus) isUICR(addr uint32) bool { return addr-b.board.UICR < uicr.Size }
+// ending is what a CPU's fault is for the master that made the access.
+func ending(f Fault, from Origin) Fault {
+	switch {
+	case f == NoFault || from.Master == CPU:
+		return f
+	case from.Master == DMA:
+		return Blocked
+	}
+	return BusFault
+}
 
 func aligned(addr uint32, width int) bool {
 	return (width == 1 || width == 2 || width == 4) && addr%uint32(width) == 0

@@ -3,261 +3,248 @@ package bus
 import (
 	"bytes"
 	"testing"
-
-	"github.com/postern-spe/postern/platform/board"
-	"github.com/postern-spe/postern/platform/cryptocell"
-	"github.com/postern-spe/postern/platform/kmu"
-	"github.com/postern-spe/postern/platform/nvmc"
-	"github.com/postern-spe/postern/platform/spu"
-	"github.com/postern-spe/postern/platform/uicr"
 )
 
-type rig struct {
-	*Bus
-	board *board.Board
-	flash *nvmc.Array
-	kmu   *kmu.KMU
+// zones is a guard whose rules are a table: who may do what from an address on.
+type zones struct {
+	t       *testing.T
+	secure  func(addr uint32) bool
+	rights  func(addr uint32) Access
+	refused []Origin
 }
 
-// newRig is an nrf5340 in memory whose non-secure storage and image, and the
-// upper RAM, are open to the non-secure world, with 1, 2, 3 ... in the first
-// words of ITS and of the non-secure storage.
-func newRig(t *testing.T) *rig {
-	t.Helper()
-	b, _ := board.Lookup("nrf5340")
-	s := spu.New(b.Memory)
-	flash := nvmc.NewArray(int(b.Memory.FlashSize), b.PageSize)
-	u, err := uicr.New(nvmc.NewArray(uicr.Size, uicr.Size))
-	if err != nil {
-		t.Fatal(err)
+func (z *zones) Check(addr uint32, access Access, from Origin) Fault {
+	switch {
+	case from.Attr == NonSecure && z.secure(addr):
+		z.refused = append(z.refused, from)
+		return SecureFault
+	case z.rights(addr)&access == 0:
+		z.refused = append(z.refused, from)
+		return BusFault
 	}
-	k, err := kmu.New(u, cryptocell.NewEngine())
-	if err != nil {
-		t.Fatal(err)
+	return NoFault
+}
+
+func (z *zones) CheckRange(addr, n uint32, access Access, from Origin) error {
+	for a := addr; a != addr+n; a++ {
+		if f := z.Check(a, access, from); f != NoFault {
+			return &AccessError{f, a, access, from}
+		}
 	}
-	for _, a := range b.Areas {
-		if a.Rights != 0 {
-			if err := s.SetFlash(a.Base, a.Size, a.Attr == spu.Secure, a.Rights, true); err != nil {
-				t.Fatal(err)
+	return nil
+}
+
+func (z *zones) CheckPeripheral(addr uint32, _ Access, from Origin) Fault {
+	if addr&aliasMask == secureAlias && from.Attr == NonSecure {
+		return SecureFault
+	}
+	return NoFault
+}
+
+func (z *zones) Secure(addr uint32) bool               { return z.secure(addr) }
+func (z *zones) Callable(addr uint32) bool             { return addr >= 0x1C0 && addr < 0x200 }
+func (z *zones) Refuse(_ uint32, _ Access, who Origin) { z.refused = append(z.refused, who) }
+
+// cellsAt is a memory that takes words only.
+type cellsAt struct {
+	base uint32
+	b    []byte
+}
+
+func (c *cellsAt) Load(addr uint32, p []byte, _ Access, _ Origin) Fault {
+	copy(p, c.b[addr-c.base:])
+	return NoFault
+}
+
+func (c *cellsAt) Store(addr uint32, width int, v uint32, _ Origin) Fault {
+	if width != 4 {
+		return BusFault
+	}
+	put(c.b[addr-c.base:], width, v)
+	return NoFault
+}
+
+// twoViews is a peripheral whose registers read their offset, and its view above.
+type twoViews struct{ wrote map[uint32]uint32 }
+
+func (p twoViews) ReadRegister(off uint32, view Attribute) (uint32, Fault) {
+	return off | uint32(view)<<16, NoFault
+}
+
+func (p twoViews) WriteRegister(off, v uint32, view Attribute) Fault {
+	p.wrote[off|uint32(view)<<16] = v
+	return NoFault
+}
+
+// newBus has flash at 0..0x3FF, secure below 0x200 and in it a veneer with SG at
+// 0x1C0; RAM at 0x20000000; a private page at 0x8000; peripherals.
+func newBus(t *testing.T) (*Bus, *zones) {
+	z := &zones{
+		t:      t,
+		secure: func(a uint32) bool { return a < 0x200 },
+		rights: func(a uint32) Access {
+			if a >= 0x300 && a < 0x400 {
+				return Read
 			}
-		}
+			return Read | Write | Execute
+		},
 	}
-	if err := s.SetRAM(0x20020000, 0x60000, false, spu.Read|spu.Write|spu.Execute, true); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.SetCallable(0x50000, b.Callable); err != nil {
-		t.Fatal(err)
-	}
-	for _, base := range []int{0xF4000, 0xF8000} {
-		if err := flash.Program(base, []byte{1, 2, 3, 4, 5, 6, 7, 8}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return &rig{New(b, s, nvmc.New(flash, b.Memory.FlashBase, s), u, k), b, flash, k}
+	b := New(z)
+	flash := &cellsAt{0, bytes.Repeat([]byte{1, 2, 3, 4}, 0x100)}
+	put(flash.b[0x1C0:], 4, sg)
+	b.AttachMemory(0, 0x400, flash)
+	b.AttachMemory(0x20000000, 0x100, NewRAM(0x20000000, 0x100))
+	b.AttachPrivate(0x8000, 0x10, &cellsAt{0x8000, make([]byte, 0x10)})
+	b.AttachPeripheral(0x40001000, 0x1000, twoViews{map[uint32]uint32{}})
+	b.AttachPeripheral(0x00002500, 0x100, Silent{})
+	b.AttachSystem(0xE000ED00, 0x100, twoViews{map[uint32]uint32{}})
+	return b, z
 }
 
 func TestReads(t *testing.T) {
-	r := newRig(t)
-	if err := r.flash.Program(0x4FC00, []byte{0x7F, 0xE9, 0x7F, 0xE9}); err != nil {
-		t.Fatal(err)
-	}
-	const (
-		load = iota
-		fetch
-	)
-	tests := []struct {
+	secureDMA, plainDMA := Origin{DMA, Secure}, Origin{DMA, NonSecure}
+	probe := Origin{Debugger, NonSecure}
+	for _, tt := range []struct {
 		name  string
-		kind  int
+		fetch bool
 		addr  uint32
 		width int
-		attr  spu.Attribute
+		from  Origin
 		want  uint32
-		fault spu.Fault
+		fault Fault
 	}{
-		{"secure storage, secure", load, 0xF4000, 4, spu.Secure, 0x04030201, spu.NoFault},
-		{"secure storage, non-secure", load, 0xF4000, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"last secure byte, non-secure", load, 0xF7FFF, 1, spu.NonSecure, 0, spu.SecureFault},
-		{"non-secure storage", load, 0xF8004, 4, spu.NonSecure, 0x08070605, spu.NoFault},
-		{"non-secure storage, half", load, 0xF8002, 2, spu.NonSecure, 0x0403, spu.NoFault},
-		{"non-secure storage, byte", load, 0xF8001, 1, spu.NonSecure, 2, spu.NoFault},
-		{"non-secure storage, secure", load, 0xF8000, 4, spu.Secure, 0x04030201, spu.NoFault},
-		{"unaligned", load, 0xF8002, 4, spu.NonSecure, 0, spu.BusFault},
-		{"odd width", load, 0xF8000, 3, spu.NonSecure, 0, spu.BusFault},
-		{"past the flash", load, 0x100000, 4, spu.NonSecure, 0, spu.BusFault},
-		{"fetch from non-secure image", fetch, 0x50000, 4, spu.NonSecure, 0xFFFFFFFF, spu.NoFault},
-		{"fetch from storage", fetch, 0xF8000, 4, spu.NonSecure, 0, spu.BusFault},
-		{"fetch from secure image", fetch, 0x10000, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"fetch of SG from the veneers", fetch, 0x4FC00, 4, spu.NonSecure, 0xE97FE97F, spu.NoFault},
-		{"fetch past SG in the veneers", fetch, 0x4FC04, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"load from the veneers", load, 0x4FC00, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"fetch of a register", fetch, 0x40039400, 4, spu.NonSecure, 0, spu.BusFault},
-		{"secure RAM", load, 0x20000000, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"non-secure RAM", load, 0x20020000, 4, spu.NonSecure, 0, spu.NoFault},
-		{"UICR, non-secure", load, 0x00FF8000, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"UICR, secure", load, 0x00FF8100, 4, spu.Secure, 0xFFFFFFFF, spu.NoFault},
-		{"UICR, fetch", fetch, 0x00FF8100, 4, spu.Secure, 0, spu.BusFault},
-		{"key slot, secure, none selected", load, 0x00FF8800, 4, spu.Secure, kmu.Denied, spu.NoFault},
-		{"key slot, non-secure", load, 0x00FF8800, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"SPU, secure", load, 0x50003400, 4, spu.Secure, 1, spu.NoFault},
-		{"SPU, non-secure", load, 0x50003400, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"SPU at the non-secure alias", load, 0x40003400, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"NVMC READY, non-secure view", load, 0x40039400, 4, spu.NonSecure, 1, spu.NoFault},
-		{"NVMC, secure alias from non-secure", load, 0x50039400, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"NVMC CONFIG, non-secure view", load, 0x40039504, 4, spu.NonSecure, 0, spu.NoFault},
-		{"KMU, non-secure view", load, 0x40039500, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"KMU, secure", load, 0x50039500, 4, spu.Secure, 0, spu.NoFault},
-		{"KMU, secure through the non-secure alias", load, 0x40039500, 4, spu.Secure, 0, spu.SecureFault},
-		{"AES key register, secure", load, 0x50845400, 4, spu.Secure, 0, spu.NoFault},
-		{"AES key register, non-secure", load, 0x40845400, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"no such peripheral", load, 0x40070000, 4, spu.NonSecure, 0, spu.BusFault},
-		{"no such peripheral, secure alias", load, 0x50070000, 4, spu.NonSecure, 0, spu.SecureFault},
-		{"register by byte", load, 0x40039400, 1, spu.NonSecure, 0, spu.BusFault},
-		{"nothing there", load, 0xE0000000, 4, spu.NonSecure, 0, spu.BusFault},
-	}
-	for _, tt := range tests {
+		{"secure word", false, 0x10, 4, SecureCPU, 0x04030201, NoFault},
+		{"secure word, non-secure", false, 0x10, 4, NonSecureCPU, 0, SecureFault},
+		{"the same by a DMA", false, 0x10, 4, plainDMA, 0, Blocked},
+		{"the same by a secure DMA", false, 0x10, 4, secureDMA, 0x04030201, NoFault},
+		{"the same by a debugger", false, 0x10, 4, probe, 0, BusFault},
+		{"the same by another domain", false, 0x10, 4, Origin{External, NonSecure}, 0, BusFault},
+		{"half", false, 0x202, 2, NonSecureCPU, 0x0403, NoFault},
+		{"byte", false, 0x201, 1, NonSecureCPU, 2, NoFault},
+		{"unaligned", false, 0x202, 4, NonSecureCPU, 0, BusFault},
+		{"unaligned by a DMA", false, 0x202, 4, plainDMA, 0, Blocked},
+		{"odd width", false, 0x200, 3, NonSecureCPU, 0, BusFault},
+		{"nothing there", false, 0x400, 4, SecureCPU, 0, BusFault},
+		{"fetch", true, 0x200, 4, NonSecureCPU, 0x04030201, NoFault},
+		{"short fetch", true, 0x202, 2, NonSecureCPU, 0x0403, NoFault},
+		{"fetch of a byte", true, 0x200, 1, NonSecureCPU, 0, BusFault},
+		{"fetch without the right", true, 0x300, 4, NonSecureCPU, 0, BusFault},
+		{"fetch of SG", true, 0x1C0, 4, NonSecureCPU, sg, NoFault},
+		{"fetch beside SG", true, 0x1C4, 4, NonSecureCPU, 0, SecureFault},
+		{"short fetch of SG", true, 0x1C0, 2, NonSecureCPU, 0, SecureFault},
+		{"load of SG", false, 0x1C0, 4, NonSecureCPU, 0, SecureFault},
+		{"fetch of SG by a debugger", true, 0x1C0, 4, probe, 0, BusFault},
+		{"private page", false, 0x8000, 4, SecureCPU, 0, NoFault},
+		{"private page, non-secure", false, 0x8000, 4, NonSecureCPU, 0, SecureFault},
+		{"private page, fetch", true, 0x8000, 4, SecureCPU, 0, BusFault},
+		{"register, non-secure view", false, 0x40001008, 4, NonSecureCPU, 8, NoFault},
+		{"register, secure view", false, 0x50001008, 4, SecureCPU, 0x10008, NoFault},
+		{"register, secure software by the other alias", false, 0x40001008, 4, SecureCPU, 8, NoFault},
+		{"register, secure alias, non-secure", false, 0x50001008, 4, NonSecureCPU, 0, SecureFault},
+		{"register by byte", false, 0x40001008, 1, NonSecureCPU, 0, BusFault},
+		{"register, fetch", true, 0x40001008, 4, NonSecureCPU, 0, BusFault},
+		{"two blocks in a page", false, 0x40002504, 4, NonSecureCPU, 0, NoFault},
+		{"beside the block", false, 0x40002600, 4, NonSecureCPU, 0, BusFault},
+		{"no block", false, 0x40003000, 4, NonSecureCPU, 0, BusFault},
+		{"core register", false, 0xE000ED0C, 4, SecureCPU, 0x1000C, NoFault},
+		{"core register, non-secure", false, 0xE000ED0C, 4, NonSecureCPU, 0x0000C, NoFault},
+		{"core register, the other view", false, 0xE002ED0C, 4, SecureCPU, 0x0000C, NoFault},
+		{"core register, the other view, non-secure", false, 0xE002ED0C, 4, NonSecureCPU, 0, BusFault},
+		{"core register by a DMA", false, 0xE000ED0C, 4, secureDMA, 0, Blocked},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
-			read := r.Load
-			if tt.kind == fetch {
-				read = r.Fetch
+			b, _ := newBus(t)
+			read := b.Load
+			if tt.fetch {
+				read = b.Fetch
 			}
-			got, fault := read(tt.addr, tt.width, tt.attr)
-			if got != tt.want || fault != tt.fault {
-				t.Errorf("0x%x, %v; want 0x%x, %v", got, fault, tt.want, tt.fault)
+			if v, f := read(tt.addr, tt.width, tt.from); v != tt.want || f != tt.fault {
+				t.Errorf("0x%x, %v; want 0x%x, %v", v, f, tt.want, tt.fault)
 			}
 		})
 	}
 }
 
-func TestReadBlock(t *testing.T) {
-	r := newRig(t)
-	if f := r.Store(0x20020004, 4, 0xCAFEF00D, spu.NonSecure); f != spu.NoFault {
-		t.Fatal(f)
+func TestPrivatePagesTellTheGuard(t *testing.T) {
+	b, z := newBus(t)
+	b.Load(0x8000, 4, NonSecureCPU)
+	if len(z.refused) != 1 || z.refused[0] != NonSecureCPU {
+		t.Errorf("refused: %v", z.refused)
 	}
-	tests := []struct {
+}
+
+func TestBlocks(t *testing.T) {
+	for _, tt := range []struct {
 		name  string
 		addr  uint32
 		n     int
-		attr  spu.Attribute
-		want  []byte // zeros after it
+		from  Origin
+		want  []byte
 		at    uint32
-		fault spu.Fault
+		fault Fault
 	}{
-		{"odd address", 0xF8001, 3, spu.NonSecure, []byte{2, 3, 4}, 0, spu.NoFault},
-		{"across pages", 0xF8000, 0x8000, spu.NonSecure, nil, 0, spu.NoFault},
-		{"secure", 0xF4000, 8, spu.NonSecure, nil, 0xF4000, spu.SecureFault},
-		{"into the secure part", 0xEFFF0, 32, spu.NonSecure, nil, 0xF0000, spu.SecureFault},
-		{"past the end", 0xFFFFF, 2, spu.NonSecure, nil, 0x100000, spu.BusFault},
-		{"past the address space", 0xFFFFFFFF, 8, spu.NonSecure, nil, 0xFFFFFFFF, spu.BusFault},
-		{"RAM", 0x20020003, 4, spu.NonSecure, []byte{0, 0x0D, 0xF0, 0xFE}, 0, spu.NoFault},
-		{"registers", 0x40039400, 4, spu.NonSecure, nil, 0x40039400, spu.BusFault},
-		{"UICR", 0x00FF8000, 4, spu.NonSecure, nil, 0x00FF8000, spu.SecureFault},
-		{"key slots, secure", 0x00FF8800, 4, spu.Secure, []byte{0xAD, 0xDE, 0xAD, 0xDE}, 0, spu.NoFault},
-		{"past the UICR", 0x00FF8FFC, 8, spu.Secure, nil, 0x00FF9000, spu.BusFault},
-		{"nothing", 0xF4000, 0, spu.NonSecure, nil, 0, spu.NoFault},
-	}
-	for _, tt := range tests {
+		{"odd address", 0x201, 3, NonSecureCPU, []byte{2, 3, 4}, 0, NoFault},
+		{"out of the secure part", 0x1F8, 16, NonSecureCPU, nil, 0x1F8, SecureFault},
+		{"past the end", 0x3FE, 4, NonSecureCPU, nil, 0x400, BusFault},
+		{"past the end, refused before", 0x1FE, 0x300, NonSecureCPU, nil, 0x1FE, SecureFault},
+		{"past the address space", 0xFFFFFFFE, 8, NonSecureCPU, nil, 0xFFFFFFFE, BusFault},
+		{"registers", 0x40001000, 4, NonSecureCPU, nil, 0x40001000, BusFault},
+		{"by a DMA", 0x1F8, 16, Origin{DMA, NonSecure}, nil, 0x1F8, Blocked},
+		{"nothing", 0x10, 0, NonSecureCPU, nil, 0, NoFault},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
+			b, _ := newBus(t)
 			p := bytes.Repeat([]byte{0xAA}, tt.n)
-			at, fault := r.ReadBlock(tt.addr, p, tt.attr)
-			if fault != tt.fault || fault != spu.NoFault && at != tt.at {
-				t.Fatalf("%v at 0x%x, want %v at 0x%x", fault, at, tt.fault, tt.at)
+			at, f := b.ReadBlock(tt.addr, p, tt.from)
+			if f != tt.fault || f != NoFault && at != tt.at {
+				t.Fatalf("%v at 0x%x, want %v at 0x%x", f, at, tt.fault, tt.at)
 			}
-			switch {
-			case fault != spu.NoFault && !bytes.Equal(p, make([]byte, tt.n)):
-				t.Error("a refused read gave bytes")
-			case tt.want != nil && !bytes.Equal(p, tt.want):
-				t.Errorf("%x, want %x", p, tt.want)
+			want := tt.want
+			if want == nil {
+				want = make([]byte, tt.n) // a refused read gives no bytes
+			}
+			if !bytes.Equal(p, want) {
+				t.Errorf("%x, want %x", p, want)
 			}
 		})
+	}
+	b, _ := newBus(t)
+	if at, f := b.WriteBlock(0x2FC, []byte{9, 9, 9, 9, 8, 8, 8, 8}, Origin{DMA, NonSecure}); f != Blocked || at != 0x300 {
+		t.Errorf("a DMA write into read-only memory: %v at 0x%x", f, at)
+	}
+	if v, _ := b.Load(0x2FC, 4, SecureCPU); v != 0x09090909 {
+		t.Errorf("the word before it: 0x%x", v)
 	}
 }
 
 func TestStores(t *testing.T) {
-	const configNS = 0x40039584
-	tests := []struct {
+	for _, tt := range []struct {
 		name  string
-		wen   uint32
 		addr  uint32
 		width int
-		v     uint32
-		attr  spu.Attribute
-		fault spu.Fault
-		want  uint32 // read back as secure
+		from  Origin
+		fault Fault
 	}{
-		{"without write enable", nvmc.Ren, 0xF8010, 4, 0x11, spu.NonSecure, spu.BusFault, 0xFFFFFFFF},
-		{"word", nvmc.Wen, 0xF8010, 4, 0x11, spu.NonSecure, spu.NoFault, 0x11},
-		{"only clears bits", nvmc.Wen, 0xF8000, 4, 0xFFFFFF00, spu.NonSecure, spu.NoFault, 0x04030200},
-		{"half", nvmc.Wen, 0xF8010, 2, 0x11, spu.NonSecure, spu.BusFault, 0xFFFFFFFF},
-		{"byte", nvmc.Wen, 0xF8010, 1, 0x11, spu.NonSecure, spu.BusFault, 0xFFFFFFFF},
-		{"page erase", nvmc.Een, 0xF8000, 4, 0xFFFFFFFF, spu.NonSecure, spu.NoFault, 0xFFFFFFFF},
-		{"into secure storage", nvmc.Wen, 0xF4000, 4, 0, spu.NonSecure, spu.SecureFault, 0x04030201},
-		{"erase of secure storage", nvmc.Een, 0xF4000, 4, 0xFFFFFFFF, spu.NonSecure, spu.SecureFault, 0x04030201},
-		{"into the secure image, secure", nvmc.Wen, 0x10000, 4, 0, spu.Secure, spu.BusFault, 0xFFFFFFFF},
-		{"into the UICR", nvmc.Wen, 0x00FF8200, 4, 0, spu.NonSecure, spu.SecureFault, 0xFFFFFFFF},
-		{"into the UICR, secure, without CONFIG", nvmc.Wen, 0x00FF8200, 4, 0, spu.Secure, spu.BusFault, 0xFFFFFFFF},
-		{"RAM byte", nvmc.Ren, 0x20020000, 1, 0x1FF, spu.NonSecure, spu.NoFault, 0xFF},
-		{"secure RAM", nvmc.Ren, 0x20000000, 4, 1, spu.NonSecure, spu.SecureFault, 0},
-		{"SPU register", nvmc.Ren, 0x50003700, 4, 0, spu.NonSecure, spu.SecureFault, 0x17},
-		{"KMU select", nvmc.Ren, 0x40039500, 4, 3, spu.NonSecure, spu.SecureFault, 0},
-	}
-	for _, tt := range tests {
+		{"word", 0x200, 4, NonSecureCPU, NoFault},
+		{"what the memory does not take", 0x200, 2, NonSecureCPU, BusFault},
+		{"secure", 0x100, 4, NonSecureCPU, SecureFault},
+		{"read-only", 0x300, 4, SecureCPU, BusFault},
+		{"RAM byte", 0x20000001, 1, NonSecureCPU, NoFault},
+		{"unaligned", 0x20000001, 2, NonSecureCPU, BusFault},
+		{"private page", 0x8000, 4, NonSecureCPU, SecureFault},
+		{"register", 0x40001004, 4, NonSecureCPU, NoFault},
+		{"register by half", 0x40001004, 2, NonSecureCPU, BusFault},
+		{"secure register", 0x50001004, 4, NonSecureCPU, SecureFault},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t)
-			if f := r.Store(configNS, 4, tt.wen, spu.NonSecure); f != spu.NoFault {
-				t.Fatal(f)
-			}
-			if f := r.Store(tt.addr, tt.width, tt.v, tt.attr); f != tt.fault {
+			b, _ := newBus(t)
+			before, _ := b.Load(tt.addr&^3, 4, SecureCPU)
+			if f := b.Store(tt.addr, tt.width, 0x55AA55AA, tt.from); f != tt.fault {
 				t.Errorf("%v, want %v", f, tt.fault)
 			}
-			addr := tt.addr
-			if addr&aliasMask == nonSecureAlias {
-				addr ^= nonSecureAlias ^ secureAlias
-			}
-			if got, f := r.Load(addr, 4, spu.Secure); f != spu.NoFault || got != tt.want {
-				t.Errorf("reads back 0x%x, %v; want 0x%x", got, f, tt.want)
+			if after, _ := b.Load(tt.addr&^3, 4, SecureCPU); tt.fault != NoFault && after != before {
+				t.Errorf("a refused store made 0x%x of 0x%x", after, before)
 			}
 		})
-	}
-}
-
-// TestSecureKeySlotByAddress reads an identity slot as the secure processor
-// does, through the KMU's registers.
-func TestSecureKeySlotByAddress(t *testing.T) {
-	r := newRig(t)
-	if err := r.kmu.Write(6, kmu.NoDest, kmu.PermIdentity, kmu.NewValue([]byte("0123456789abcdef"))); err != nil {
-		t.Fatal(err)
-	}
-	if f := r.Store(0x50039500, 4, 7, spu.Secure); f != spu.NoFault {
-		t.Fatal(f)
-	}
-	p := make([]byte, 16)
-	if _, f := r.ReadBlock(0x00FF8800+16*6, p, spu.Secure); f != spu.NoFault || string(p) != "0123456789abcdef" {
-		t.Errorf("%q, %v", p, f)
-	}
-}
-
-func TestOTPThroughTheBus(t *testing.T) {
-	r := newRig(t)
-	if f := r.Store(0x50039504, 4, nvmc.Wen, spu.Secure); f != spu.NoFault {
-		t.Fatal(f)
-	}
-	for _, v := range []uint32{0xFFFF1234, 0xFFFF0000} { // the second is ignored
-		if f := r.Store(0x00FF8104, 4, v, spu.Secure); f != spu.NoFault {
-			t.Fatal(f)
-		}
-	}
-	if got, _ := r.Load(0x00FF8104, 2, spu.Secure); got != 0x1234 {
-		t.Errorf("0x%x", got)
-	}
-}
-
-func TestNoPower(t *testing.T) {
-	r := newRig(t)
-	r.flash.CutAt(1, 1)
-	if err := r.flash.Erase(0); err != nvmc.ErrPowerLost {
-		t.Fatal(err)
-	}
-	if v, f := r.Load(0xF8000, 4, spu.NonSecure); f != spu.BusFault || v != 0 {
-		t.Errorf("0x%x, %v", v, f)
 	}
 }

@@ -1,0 +1,87 @@
+// Package power is the supply of the emulated SoC, which may fail: every word
+// programmed, page erased and UICR halfword written, in whatever memory of the
+// device, is a point with a number, and the supply can be made to fail at any of
+// them. The memory that is being written then leaves its cells torn, as it would
+// without power; from there on all of them answer ErrLost.
+package power
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrLost is every operation's answer after the power has failed.
+var ErrLost = errors.New("the power is off")
+
+// Supply is one device's power. The zero value is on and never fails. All
+// methods are safe for concurrent use.
+type Supply struct {
+	points atomic.Uint64
+	cut    atomic.Uint64 // the point that fails; 0: none
+	off    atomic.Bool
+
+	mu   sync.Mutex
+	seed uint64
+	lost func()
+}
+
+// CutAt lets the power fail at the n-th point from now, 1 being the next; where
+// memories are being written meanwhile, it may be one soon after. seed decides
+// what the torn cells hold. n = 0 takes the cut back.
+func (s *Supply) CutAt(n, seed uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seed = seed
+	if n == 0 {
+		s.cut.Store(0)
+		return
+	}
+	s.cut.Store(s.points.Load() + n)
+}
+
+// OnLoss has f called, once, on a goroutine of its own, when the power fails.
+func (s *Supply) OnLoss(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = f
+}
+
+// Points returns how many points there have been.
+func (s *Supply) Points() uint64 { return s.points.Load() }
+
+// Err returns ErrLost while the power is off, and nil otherwise.
+func (s *Supply) Err() error {
+	if s.off.Load() {
+		return ErrLost
+	}
+	return nil
+}
+
+// On ends the state after a cut: the cells hold what the cut left.
+func (s *Supply) On() {
+	s.cut.Store(0)
+	s.off.Store(false)
+}
+
+// Point counts one point. It returns nil, or, when the power fails at it, the
+// source of what the cells that were being written hold now: the caller leaves
+// them torn accordingly and answers ErrLost. The caller has checked Err before,
+// under a lock that keeps its own memory's points in order.
+func (s *Supply) Point() *rand.Rand {
+	n := s.points.Add(1)
+	// Not only at the cut itself: a memory that was on its way here when the
+	// power failed elsewhere, or when the cut was set, must not get past it.
+	if cut := s.cut.Load(); cut == 0 || n < cut {
+		return nil
+	}
+	s.off.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost != nil {
+		go s.lost()
+		s.lost = nil
+	}
+	return rand.New(rand.NewPCG(s.seed, n))
+}
