@@ -1,86 +1,66 @@
-// Package spu emulates the System Protection Unit of the nRF5340 application
-// core (nRF5340 Product Specification, chapter SPU; register names and offsets
-// from the device's SVD): the table that says, region by region, which security
-// state may read, write and execute flash and RAM, and which peripherals belong
-// to the secure world.
+// Package spu emulates the System Protection Unit: the registers that say who
+// may touch what.
 //
-// Emulated: FLASHREGION, RAMREGION and PERIPHID permissions with their locks,
-// FLASHNSC and RAMNSC, the three access-error events, INTEN, CAP and CPULOCK
-// (which is kept, and freezes nothing: there is no core). Not emulated: DPPI,
-// GPIOPORT and EXTDOMAIN, which read zero, and PUBLISH.
+// [SPU] is that of nRF53 and nRF91 (Product Specifications of nRF5340 and
+// nRF9160, chapter SPU; register names, offsets and reset values from the SVDs):
+// region by region the permissions of flash and RAM, the security of every
+// peripheral, pin and DPPI channel, and of what other domains send. [APB] is that
+// of nRF54L (nRF54L15 datasheet, chapter SPU), which guards the peripherals of one
+// APB bus, and leaves memory to the MPC. Chips differ in data, [Variant] and
+// [APBVariant].
 //
-// Every access of the bus and every access of the flash driver asks Check. What
-// comes over the bus door is chosen by non-secure programs: the address and the
-// kind of access are theirs, the security attribute never is.
+// Emulated: all registers. PUBLISH goes where Publish connects it. CPULOCK is kept,
+// and freezes nothing: there is no core. Of PERIPHID, the DMA attribute is what
+// DMAAttr answers; masters ask for it.
+//
+// The bus asks Check and its sisters before every access, and the flash driver
+// too. Addresses and kinds of access come from non-secure programs; the security
+// attribute never does. Registers are written by secure software at boot, and by
+// whatever secure accesses the bus carries later.
+//
+// # Decisions
+//
+// What the documents leave open is decided so:
+//   - An ACCERR event is set by every refusal, also by one that the core would
+//     find before there is a bus transfer. Nothing is set where nothing is there.
+//   - READ, WRITE and EXECUTE bind secure accesses as well: fprotect rests on it.
+//   - The attribute is judged before the permission, so that a non-secure program
+//     learns nothing of a secure region's permissions.
+//   - SECATTR and DMASEC take writes only where they have an effect: SECATTR of a
+//     selectable or split mapping, DMASEC of a DMA with an attribute of its own.
+//   - The DMA of a non-secure peripheral is non-secure, whatever DMASEC says.
+//   - A PERIPHID without a peripheral reads 0 and ignores writes.
+//   - Where both NSC registers name a region, the larger size counts. A SIZE
+//     above 8 is reserved, and disables.
+//   - FLASHNSC.REGION and SIZE have locks of their own: locking one leaves the
+//     other writable.
+//   - The external flash's window lies outside the attribution: it is
+//     non-secure, and everything else is up to the memory there.
+//   - Enabling an interrupt whose event is set already raises it.
 package spu
 
 import (
-	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/postern-spe/postern/platform/bus"
 )
 
-// Attribute is the security attribute of a transaction.
-type Attribute uint8
-
-const (
-	NonSecure Attribute = iota
-	Secure
-)
-
-func (a Attribute) String() string {
-	if a == Secure {
-		return "secure"
-	}
-	return "non-secure"
-}
-
-// Access is what a transaction does. The values are the bits that PERM gives
-// the right in.
-type Access uint32
-
-const (
-	Execute Access = 1 << 0
-	Write   Access = 1 << 1
-	Read    Access = 1 << 2
-)
-
-func (a Access) String() string {
-	switch a {
-	case Execute:
-		return "fetch"
-	case Write:
-		return "write"
-	case Read:
-		return "read"
-	}
-	return "access"
-}
+// MaxRegions is how many FLASHREGION and RAMREGION registers there can be.
+const MaxRegions = 64
 
 // The bits of FLASHREGION[n].PERM and RAMREGION[n].PERM above the three of
-// Access.
+// bus.Access.
 const (
 	PermSecure uint32 = 1 << 4
 	PermLock   uint32 = 1 << 8
 
-	permMask  = uint32(Execute|Write|Read) | PermSecure | PermLock
-	permReset = uint32(Execute|Write|Read) | PermSecure
+	permRights = uint32(bus.Execute | bus.Write | bus.Read)
+	permMask   = permRights | PermSecure | PermLock
+	permReset  = permRights | PermSecure
 )
 
-// Geometry is where the memories are and how large the regions are that guard
-// them, in bytes. Region sizes are powers of two, and there are at most
-// MaxRegions of each.
-type Geometry struct {
-	FlashBase, FlashSize, FlashRegion uint32
-	RAMBase, RAMSize, RAMRegion       uint32
-	// Peripherals holds the fixed part of PERIPHID[n].PERM by peripheral ID.
-	Peripherals map[uint8]Mapping
-}
-
-// MaxRegions is how many FLASHREGION and RAMREGION registers there are.
-const MaxRegions = 64
-
-// memory is one guarded memory: its regions and its non-secure callable part.
+// memory is one guarded memory: its regions and its non-secure callable parts.
 type memory struct {
 	base, size uint32
 	shift      uint
@@ -92,40 +72,75 @@ type memory struct {
 // callable is FLASHNSC[n] or RAMNSC[n].
 type callable struct{ region, size atomic.Uint32 }
 
-// SPU is the unit. The zero value is not usable; New makes one. All methods are
-// safe for concurrent use; a decision takes no lock.
+// lockable is a PERM with a LOCK word of its own: DPPI[n] and GPIOPORT[n].
+type lockable struct{ perm, lock atomic.Uint32 }
+
+// SPU is one system protection unit of nRF53 or nRF91. It is a bus.Guard and a
+// bus.Peripheral. All methods but Publish are safe for concurrent use; decisions
+// take no lock.
 type SPU struct {
+	v      Variant
+	events events
+
 	flash, ram memory
 	periph     [256]atomic.Uint32
-	events     [3]atomic.Uint32
-	inten      atomic.Uint32
+	external   atomic.Uint32
+	dppi       lockable
+	gpio       [2]lockable
+	publish    [numEvents]atomic.Uint32
 	cpulock    atomic.Uint32
-	fixed      map[uint8]Mapping
 
-	// mu orders register writes, so that a lock that is being set and a write
-	// that it should stop cannot cross.
-	mu sync.Mutex
+	mu     sync.Mutex // serialises register writes
+	signal func(channel uint8)
 }
 
-// New returns an SPU as it is after reset: all memory secure, readable,
-// writable and executable, nothing locked. It panics on a geometry that no
-// board can have.
-func New(g Geometry) *SPU {
-	s := &SPU{fixed: g.Peripherals}
-	s.flash.init(g.FlashBase, g.FlashSize, g.FlashRegion, flashAccErr)
-	s.ram.init(g.RAMBase, g.RAMSize, g.RAMRegion, ramAccErr)
+var (
+	_ bus.Guard      = (*SPU)(nil)
+	_ bus.Peripheral = (*SPU)(nil)
+)
+
+// New returns the SPU of a chip as a reset leaves it: all of flash and RAM
+// secure, readable, writable and executable, nothing locked. irq, which may be
+// nil, is its interrupt line. It panics on an impossible variant, which is a
+// property of the board.
+func New(v Variant, irq bus.Interrupt) *SPU {
+	s := &SPU{v: v}
+	s.events.irq = irq
+	s.flash.init(v.Flash, flashAccErr)
+	s.ram.init(v.RAM, ramAccErr)
+	if v.PeriphIDs > len(s.periph) || v.GPIOPorts > len(s.gpio) || v.DPPIChannels > 32 || v.NSCRegions >= MaxRegions {
+		panic("spu: impossible variant")
+	}
+	for id := range v.Peripherals {
+		if int(id) >= v.PeriphIDs {
+			panic("spu: a peripheral without a PERIPHID register")
+		}
+	}
 	s.Reset()
 	return s
 }
 
-func (m *memory) init(base, size, region uint32, ev event) {
-	if region == 0 || region&(region-1) != 0 || size%region != 0 || size/region > MaxRegions {
-		panic("spu: impossible region geometry")
+func (m *memory) init(g Memory, e event) {
+	n, rest := uint32(0), uint32(1)
+	if g.Region != 0 {
+		n, rest = g.Size/g.Region, g.Size%g.Region
 	}
-	m.base, m.size, m.shift, m.event = base, size, uint(bits.TrailingZeros32(region)), ev
+	if n == 0 || n > MaxRegions || rest != 0 || g.Region&(g.Region-1) != 0 || g.Base%g.Region != 0 || g.Base+g.Size < g.Base {
+		panic("spu: impossible memory geometry")
+	}
+	m.base, m.size, m.event = g.Base, g.Size, e
+	for 1<<m.shift < g.Region {
+		m.shift++
+	}
 }
 
-// Reset is a reset of the SoC: the one thing that takes the locks away.
+func (m *memory) regions() uint32 { return m.size >> m.shift }
+
+// Publish has f called, with the number of the DPPI channel, for every event that
+// a PUBLISH register sends there. It is called before the SPU is used, once.
+func (s *SPU) Publish(f func(channel uint8)) { s.signal = f }
+
+// Reset puts all registers back and lifts all locks.
 func (s *SPU) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,115 +153,25 @@ func (s *SPU) Reset() {
 			m.nsc[i].size.Store(0)
 		}
 	}
-	for id, m := range s.fixed {
-		s.periph[id].Store(uint32(m) | periphPresent | PermSecure)
+	for id := range s.periph {
+		s.periph[id].Store(0)
 	}
-	for i := range s.events {
-		s.events[i].Store(0)
+	for id, perm := range s.v.Peripherals {
+		s.periph[id].Store(perm&periphMask | PeriphPresent)
 	}
-	s.inten.Store(0)
+	s.external.Store(s.v.ExtDomain)
+	s.dppi.perm.Store(s.channels())
+	s.dppi.lock.Store(0)
+	for i := range s.gpio {
+		s.gpio[i].perm.Store(0xFFFFFFFF)
+		s.gpio[i].lock.Store(0)
+	}
+	for i := range s.publish {
+		s.publish[i].Store(0)
+	}
 	s.cpulock.Store(0)
+	s.events.reset()
 }
 
-// Check decides one access to flash or RAM: NoFault, SecureFault when a non-secure
-// transaction touches a secure region, BusFault when the region does not permit
-// the access, or when there is no memory at the address. The security attribute
-// is judged first, so that a non-secure program learns nothing of a secure
-// region's permissions. A refusal raises FLASHACCERR or RAMACCERR.
-//
-// Permissions bind secure transactions too: secure code is stopped by a missing
-// WRITE, which is what the bootloader's write protection rests on. Whether the
-// chip sets the event also for violations that the core catches before they
-// reach the bus is not documented; here it always does.
-func (s *SPU) Check(addr uint32, access Access, attr Attribute) Fault {
-	m := &s.flash
-	off := addr - m.base
-	if off >= m.size {
-		m = &s.ram
-		if off = addr - m.base; off >= m.size {
-			return BusFault
-		}
-	}
-	perm := m.perm[off>>m.shift%MaxRegions].Load()
-	f := decide(perm, access, attr)
-	if f != NoFault {
-		s.events[m.event].Store(1)
-	}
-	return f
-}
-
-// decide is the rule itself: the attribute of the transaction must not be below
-// the region's, and the region must permit the access.
-func decide(perm uint32, access Access, attr Attribute) Fault {
-	switch {
-	case attr == NonSecure && perm&PermSecure != 0:
-		return SecureFault
-	case perm&uint32(access) != uint32(access):
-		return BusFault
-	}
-	return NoFault
-}
-
-// CheckRange decides an access to n bytes from addr on: nil, or an *AccessError
-// with the first address that is refused. n is at least 1.
-func (s *SPU) CheckRange(addr, n uint32, access Access, attr Attribute) error {
-	if f, at := s.checkRange(addr, n, access, attr); f != NoFault {
-		return &AccessError{Fault: f, Addr: at, Access: access, Attr: attr}
-	}
-	return nil
-}
-
-func (s *SPU) checkRange(addr, n uint32, access Access, attr Attribute) (Fault, uint32) {
-	for {
-		if f := s.Check(addr, access, attr); f != NoFault {
-			return f, addr
-		}
-		// To the end of the region, or of the range: whichever is nearer.
-		step := s.regionSize(addr) - addr&(s.regionSize(addr)-1)
-		if step >= n {
-			return NoFault, 0
-		}
-		addr, n = addr+step, n-step
-	}
-}
-
-func (s *SPU) regionSize(addr uint32) uint32 {
-	if addr-s.flash.base < s.flash.size {
-		return 1 << s.flash.shift
-	}
-	return 1 << s.ram.shift
-}
-
-// SecureFlash reports whether the flash region that addr lies in is secure:
-// which of the NVMC's two CONFIG registers governs it.
-func (s *SPU) SecureFlash(addr uint32) bool {
-	off := addr - s.flash.base
-	return off < s.flash.size && s.flash.perm[off>>s.flash.shift%MaxRegions].Load()&PermSecure != 0
-}
-
-// Callable reports whether addr lies in a non-secure callable part of a secure
-// region: where a non-secure fetch may enter the secure world, if what it finds
-// is an SG instruction.
-func (s *SPU) Callable(addr uint32) bool {
-	return s.flash.callable(addr) || s.ram.callable(addr)
-}
-
-func (m *memory) callable(addr uint32) bool {
-	off := addr - m.base
-	if off >= m.size {
-		return false
-	}
-	region := off >> m.shift % MaxRegions
-	if m.perm[region].Load()&PermSecure == 0 {
-		return false
-	}
-	fromEnd := uint32(1)<<m.shift - off&(1<<m.shift-1)
-	for i := range m.nsc {
-		code := m.nsc[i].size.Load() & nscSizeMask
-		// The part ends where the region ends, and grows downward.
-		if code >= 1 && code <= 8 && m.nsc[i].region.Load()&(MaxRegions-1) == region && fromEnd <= 1<<(code+4) {
-			return true
-		}
-	}
-	return false
-}
+// channels returns the bits of DPPI[0].PERM that exist.
+func (s *SPU) channels() uint32 { return uint32(1<<s.v.DPPIChannels - 1) }
