@@ -1,7 +1,11 @@
-// Package trng emulates the true random number generator in the nRF5340's
-// CryptoCell: a source of random bytes, with the health test that takes it out
-// of service when the noise is bad. The bytes are the host's (crypto/rand); of
-// the generator's registers and its sampling nothing is emulated.
+// Package trng emulates the true random number generator of the boards, which is
+// in the CryptoCell (nRF53, nRF91) or in CRACEN (nRF54L), as the drivers give it
+// to the secure world: a source of random bytes, with the health test that takes
+// it out of service when the noise is bad. The bytes are the host's
+// (crypto/rand), which needs no test; what the health test says is set by Fail.
+// Of the generators' registers and their sampling nothing is emulated.
+//
+// The secure world calls it; nothing of it is an attacker's.
 package trng
 
 import (
