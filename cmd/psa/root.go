@@ -48,11 +48,15 @@ func newRootCommand(e *env) (root *cobra.Command, reached *bool) {
 		newPSCommand(e),
 		newAttestCommand(e),
 		newTokenCommand(e),
+		newBusCommand(e),
+		newDebugCommand(e),
 		newBenchCommand(e),
 		newBenchClientCommand(e),
 	)
 	root.Long = `psa does from the command line what a non-secure application does through the
 PSA APIs: it reaches the secure world by the veneer socket, and by nothing else.
+"psa bus" does what the application's loads and stores do, and "psa debug" what a
+debug probe does; the device has a socket for each beside the veneer's.
 
 Data alone goes to standard output, words to standard error. The exit status is
 0 for success, 1 when an operation failed, 2 when the command line made no sense.`

@@ -1,8 +1,9 @@
 // Package buslink carries single memory accesses between processes, over a Unix
 // socket of their own: it is the wire of the bus door, through which non-secure
 // programs load, store and fetch with the non-secure attribute, and of the
-// debug port, where addresses are register offsets. Package nspe/flash calls
-// the Client; the secure world runs a Server over the SoC's bus.
+// debug port, through which a probe reaches the access ports of the chip.
+// Packages nspe/flash and nspe/debugport call the Client; the secure world runs
+// a Server over each door's Target.
 //
 // # Who is trusted
 //
@@ -13,27 +14,44 @@
 // connection; an operation that is not known is answered. Connections are
 // limited, in all and for each process.
 //
+// The client trusts the server no further than it must: each answer must fit
+// the question, and of the descriptors that come with a map it takes as many as
+// were announced, none that can be written, and none at any other time.
+//
 // # The wire, version 1
 //
-// Little-endian. Either side opens with a greeting, the server first:
+// Little-endian. Either side opens with a greeting, the server first, with the
+// name of the board behind it:
 //
 //	0  magic    4  "PBUS"
 //	4  version  2  1
 //	6  status   2  from the server: 0 welcome, 1 no room; from the client: 0
+//	8  board   16  from the server alone: a name in lower-case letters and
+//	               digits, zeros behind it; all zero where there is no room
 //
 // Then the client sends requests and the server answers each:
 //
 //	request                       reply
 //	0  op       1  Op             0  outcome  1  Outcome
 //	1  width    1  1, 2, 4        1  zero     3
-//	2  zero     2                 4  addr     4  that faulted, or 0
-//	4  addr     4                 8  value    4  of a load or fetch
-//	8  value    4  to store, or   12 length   4  of the data that follow
-//	               block length   16 data        of a block read
+//	2  ap       1  access port    4  addr     4  of a block read that faulted: where
+//	3  zero     1                 8  value    4  of a load or fetch; files of a map
+//	4  addr     4                 12 length   4  of the data that follow
+//	8  value    4  to store, or   16 data        of a block read or a map
+//	               block length
+//
+// The width of a block read is 1. A map has nothing but its op: all its other
+// fields are 0. Its data are the windows, in the order of their addresses, of 16
+// bytes each; the descriptors of its files come with the reply's first byte
+// (unix(7), SCM_RIGHTS), in the order of their numbers:
+//
+//	0  addr    4  where the window lies on the bus
+//	4  size    4  in bytes
+//	8  offset  4  where it lies in its file
+//	12 file    4  the file's number, from 0
 package buslink
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -44,12 +62,12 @@ const Version = 1
 // MaxBlock is the most bytes of one block read.
 const MaxBlock = 4096
 
-const (
-	magic        = "PBUS"
-	greetingSize = 8
-	requestSize  = 12
-	replySize    = 16
-)
+// MemoryAP is the access port through which memory is reached. The bus door has
+// no other; on the debug port the numbers are the board's.
+const MemoryAP uint8 = 0
+
+// MaxBoardName is the most bytes of a board's name.
+const MaxBoardName = 16
 
 // Op is what a request asks for.
 type Op uint8
@@ -59,6 +77,8 @@ const (
 	Store Op = 2
 	Fetch Op = 3
 	Block Op = 4
+	// Map asks for the windows through which flash can be read without asking.
+	Map Op = 5
 )
 
 func (o Op) String() string {
@@ -69,19 +89,25 @@ func (o Op) String() string {
 		return "write"
 	case Fetch:
 		return "fetch"
+	case Map:
+		return "map"
 	}
 	return fmt.Sprintf("operation %d", uint8(o))
 }
 
-// Outcome is how an access ended for the processor that made it.
+// Outcome is how an access ended for the master that made it.
 type Outcome uint8
 
 const (
 	OK          Outcome = 0
 	SecureFault Outcome = 1
 	BusFault    Outcome = 2
-	// UnknownOp: the server does not know the operation.
+	// UnknownOp: the server does not know the operation, or not for this door.
 	UnknownOp Outcome = 3
+	// Protected: AP-Protect keeps the access port closed.
+	Protected Outcome = 4
+	// Failed: the server could not do it, for reasons that are in its own log.
+	Failed Outcome = 5
 )
 
 func (o Outcome) String() string {
@@ -94,22 +120,32 @@ func (o Outcome) String() string {
 		return "BusFault"
 	case UnknownOp:
 		return "unknown operation"
+	case Protected:
+		return "protected"
+	case Failed:
+		return "failed"
 	}
 	return fmt.Sprintf("outcome %d", uint8(o))
 }
 
-// Target is the bus that a Server serves, with the security attribute of the
-// door built in. It is called from many goroutines at once.
+// Target is what a Server serves, with the security attribute of the door built
+// in. It is called from many goroutines at once. ap is the access port, which is
+// the client's choice, and so are addr, value and width, which is 1, 2 or 4: a
+// target refuses what it does not have with BusFault, a port that is closed with
+// Protected. A Target that is also a Mapper answers Map.
 type Target interface {
-	// Load reads width bytes (1, 2 or 4) at addr; a fault reads 0.
-	Load(addr uint32, width int) (uint32, Outcome)
+	// Board is the name of the board, of 1 to MaxBoardName lower-case letters
+	// and digits. It is asked for once.
+	Board() string
+	// Load reads width bytes at addr; what comes with a fault is not sent.
+	Load(ap uint8, addr uint32, width int) (uint32, Outcome)
 	// Store writes the low width bytes of value at addr.
-	Store(addr uint32, width int, value uint32) Outcome
+	Store(ap uint8, addr uint32, width int, value uint32) Outcome
 	// Fetch reads an instruction.
-	Fetch(addr uint32, width int) (uint32, Outcome)
+	Fetch(ap uint8, addr uint32, width int) (uint32, Outcome)
 	// ReadBlock fills p, 1 to MaxBlock bytes, from addr on, or says where it
-	// faulted; p is not sent then.
-	ReadBlock(addr uint32, p []byte) (at uint32, o Outcome)
+	// faulted; p is not sent then. It keeps no reference to p.
+	ReadBlock(ap uint8, addr uint32, p []byte) (at uint32, o Outcome)
 }
 
 // ErrBusy is a server that has no room for another connection, or for another
@@ -120,101 +156,3 @@ var ErrBusy = errors.New("buslink: the server has no room for another connection
 type ProtocolError struct{ What string }
 
 func (e *ProtocolError) Error() string { return "buslink: " + e.What }
-
-// greeting statuses.
-const (
-	welcome uint16 = 0
-	noRoom  uint16 = 1
-)
-
-func appendGreeting(p []byte, status uint16) []byte {
-	p = append(p, magic...)
-	p = binary.LittleEndian.AppendUint16(p, Version)
-	return binary.LittleEndian.AppendUint16(p, status)
-}
-
-// parseGreeting returns the status of a peer of this version.
-func parseGreeting(p *[greetingSize]byte) (uint16, error) {
-	if string(p[:4]) != magic {
-		return 0, &ProtocolError{"the peer does not speak this protocol"}
-	}
-	if v := binary.LittleEndian.Uint16(p[4:]); v != Version {
-		return 0, &ProtocolError{fmt.Sprintf("the peer speaks version %d, not %d", v, Version)}
-	}
-	return binary.LittleEndian.Uint16(p[6:]), nil
-}
-
-// request is one access.
-type request struct {
-	op    Op
-	width uint8
-	addr  uint32
-	value uint32 // of a Store; the length of a Block
-}
-
-func (r *request) append(p []byte) []byte {
-	p = append(p, byte(r.op), r.width, 0, 0)
-	p = binary.LittleEndian.AppendUint32(p, r.addr)
-	return binary.LittleEndian.AppendUint32(p, r.value)
-}
-
-// known reports whether the operation is one of this version; the other fields
-// have a meaning, and have been checked, only then.
-func (r *request) known() bool { return r.op >= Load && r.op <= Block }
-
-// parse decodes a request. Of a known operation it accepts only what append
-// writes; of any other it looks at nothing but the operation, since the fields
-// are a later version's.
-func (r *request) parse(p *[requestSize]byte) error {
-	*r = request{
-		op:    Op(p[0]),
-		width: p[1],
-		addr:  binary.LittleEndian.Uint32(p[4:]),
-		value: binary.LittleEndian.Uint32(p[8:]),
-	}
-	switch {
-	case !r.known():
-		return nil
-	case p[2] != 0 || p[3] != 0:
-		return &ProtocolError{"a reserved field is not zero"}
-	case r.op == Block && (r.width != 1 || r.value == 0 || r.value > MaxBlock):
-		return &ProtocolError{"a block read of an impossible length"}
-	case r.width != 1 && r.width != 2 && r.width != 4:
-		return &ProtocolError{"an impossible width"}
-	case r.op != Store && r.op != Block && r.value != 0:
-		return &ProtocolError{"a value that nothing stores"}
-	}
-	return nil
-}
-
-// reply is the answer to one request, without the data.
-type reply struct {
-	outcome Outcome
-	addr    uint32
-	value   uint32
-	length  uint32
-}
-
-func (r *reply) put(p []byte) {
-	p[0], p[1], p[2], p[3] = byte(r.outcome), 0, 0, 0
-	binary.LittleEndian.PutUint32(p[4:], r.addr)
-	binary.LittleEndian.PutUint32(p[8:], r.value)
-	binary.LittleEndian.PutUint32(p[12:], r.length)
-}
-
-// parse decodes a reply to a request that asked for want bytes of data.
-func (r *reply) parse(p *[replySize]byte, want uint32) error {
-	*r = reply{
-		outcome: Outcome(p[0]),
-		addr:    binary.LittleEndian.Uint32(p[4:]),
-		value:   binary.LittleEndian.Uint32(p[8:]),
-		length:  binary.LittleEndian.Uint32(p[12:]),
-	}
-	if r.outcome != OK {
-		want = 0
-	}
-	if r.outcome > UnknownOp || p[1] != 0 || p[2] != 0 || p[3] != 0 || r.length != want {
-		return &ProtocolError{"the server sent an impossible reply"}
-	}
-	return nil
-}

@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(hoarderSocket); path != "" {
 		os.Exit(hoard(path))
 	}
+	if kind := os.Getenv(yardstick); kind != "" {
+		os.Exit(serveYardstick(kind, os.Getenv(yardstickSocket)))
+	}
 	os.Exit(m.Run())
 }
 
@@ -41,7 +44,7 @@ func hoard(path string) int {
 	fmt.Println(len(clients))
 	io.Copy(io.Discard, os.Stdin)
 	for _, c := range clients {
-		if _, _, err := c.Load(0, 4); err != nil {
+		if _, _, err := c.Load(MemoryAP, 0, 4); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -91,7 +94,7 @@ func TestProcessLimit(t *testing.T) {
 	clients := make([]*Client, MaxPerProcess)
 	for i := range clients {
 		clients[i] = dial(t, path)
-		if _, o, err := clients[i].Load(0, 4); o != OK || err != nil {
+		if _, o, err := clients[i].Load(MemoryAP, 0, 4); o != OK || err != nil {
 			t.Errorf("connection %d: %v, %v", i+1, o, err)
 		}
 	}
@@ -103,7 +106,7 @@ func TestProcessLimit(t *testing.T) {
 	}
 	// The refusal cost neither process what it has.
 	for i, c := range clients {
-		if _, o, err := c.Load(0, 4); o != OK || err != nil {
+		if _, o, err := c.Load(MemoryAP, 0, 4); o != OK || err != nil {
 			t.Errorf("connection %d afterwards: %v, %v", i+1, o, err)
 		}
 	}
@@ -154,10 +157,10 @@ func TestProcessesUnseen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if pid, uid := peer(conn); pid != 0 || mayConnect(uid) {
+	if pid, uid := peer(conn); pid != 0 || uid != nobodys || mayConnect(uid) {
 		t.Fatalf("process %d, user %d", pid, uid)
 	}
-	if s.admit(conn) {
+	if s.admit(-1, 0, 0) {
 		t.Error("admitted")
 	}
 }

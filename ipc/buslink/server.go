@@ -3,9 +3,7 @@ package buslink
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -22,40 +20,40 @@ const MaxConnections = 64
 // number.
 const MaxPerProcess = 8
 
-// replyTime is how long a client may take to make room for a reply. One that
-// stops reading loses its connection, so that it cannot keep one of the few.
-const replyTime = 5 * time.Second
-
 const acceptPause = 50 * time.Millisecond
 
-// Server serves a Target on a socket, each connection in a goroutine of its
-// own.
+// Server serves a Target on a socket, each connection in a goroutine, and while
+// it waits in a thread, of its own.
 type Server struct {
 	target     Target
-	dropped    func(error)
-	perProcess int // MaxPerProcess but in tests
+	board      string
+	report     func(error)
+	perProcess int           // MaxPerProcess but in tests
+	patience   time.Duration // patience but in tests
 
 	mu        sync.Mutex
 	listener  *net.UnixListener
-	conns     map[*net.UnixConn]struct{}
+	conns     map[socket]struct{}
 	processes map[int32]int // connections by the PID of who made them; none is 0
 	closed    bool
 	wg        sync.WaitGroup
 }
 
-// NewServer returns a server of t. dropped, which may be nil, is told once of
-// each connection that was refused or ended for a fault of the client's; it is
-// called from many goroutines, and the error holds nothing that the client
-// sent.
-func NewServer(t Target, dropped func(error)) *Server {
-	if dropped == nil {
-		dropped = func(error) {}
+// NewServer returns a server of t. report, which may be nil, is told once of
+// each connection that was refused or ended for a fault of the client's, and once
+// for a connection of windows that could not be given; it is called from many goroutines, and
+// the error holds nothing that the client sent.
+func NewServer(t Target, report func(error)) *Server {
+	if report == nil {
+		report = func(error) {}
 	}
 	return &Server{
 		target:     t,
-		dropped:    dropped,
+		board:      t.Board(),
+		report:     report,
 		perProcess: MaxPerProcess,
-		conns:      make(map[*net.UnixConn]struct{}),
+		patience:   patience,
+		conns:      make(map[socket]struct{}),
 		processes:  make(map[int32]int),
 	}
 }
@@ -64,8 +62,12 @@ func NewServer(t Target, dropped func(error)) *Server {
 var ErrServerClosed = errors.New("buslink: the server is closed")
 
 // Serve accepts connections on l until Close, or until accepting fails. It is
-// called once, and owns l.
+// called once, and owns l. It refuses a target whose board has no proper name.
 func (s *Server) Serve(l *net.UnixListener) error {
+	if !isBoardName(s.board) {
+		l.Close()
+		return fmt.Errorf("buslink: %q is no name of a board", s.board)
+	}
 	s.mu.Lock()
 	if s.closed || s.listener != nil {
 		s.mu.Unlock()
@@ -76,24 +78,21 @@ func (s *Server) Serve(l *net.UnixListener) error {
 	s.mu.Unlock()
 	for {
 		conn, err := l.AcceptUnix()
-		if err != nil {
-			if s.isClosed() {
-				return ErrServerClosed
-			}
-			// Out of descriptors or memory: the next one may be served. The
-			// pause keeps a lasting failure from spinning.
-			if transient(err) {
-				time.Sleep(acceptPause)
-				continue
-			}
+		if err == nil {
+			err = s.accept(conn)
+		}
+		if err == nil {
+			continue
+		}
+		if s.isClosed() {
+			return ErrServerClosed
+		}
+		// Out of descriptors or memory: the next one may be served. The pause
+		// keeps a lasting failure from spinning.
+		if !transient(err) {
 			return fmt.Errorf("buslink: accept: %w", err)
 		}
-		if !s.admit(conn) {
-			// A fresh socket has room for eight bytes: this does not wait.
-			conn.Write(appendGreeting(nil, noRoom))
-			conn.Close()
-			s.dropped(ErrBusy)
-		}
+		time.Sleep(acceptPause)
 	}
 }
 
@@ -103,57 +102,50 @@ func transient(err error) bool {
 		errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
 
+// accept takes a connection over.
+func (s *Server) accept(conn *net.UnixConn) error {
+	pid, uid := peer(conn)
+	sock, err := detach(conn)
+	if err != nil {
+		return err
+	}
+	if !s.admit(sock, pid, uid) {
+		// A fresh socket has room for a greeting: this does not wait.
+		sock.writeWithin(appendWelcome(nil, noRoom, ""), 0)
+		sock.close()
+		s.report(ErrBusy)
+	}
+	return nil
+}
+
 // admit starts a connection, unless there are too many, in all or of its
 // process.
-func (s *Server) admit(conn *net.UnixConn) bool {
-	pid, uid := peer(conn)
+func (s *Server) admit(sock socket, pid int32, uid uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || !mayConnect(uid) || len(s.conns) >= MaxConnections || s.processes[pid] >= s.perProcess {
 		return false
 	}
-	s.conns[conn] = struct{}{}
+	s.conns[sock] = struct{}{}
 	s.processes[pid]++
 	s.wg.Go(func() {
-		err := s.serve(conn)
-		conn.Close()
+		err := s.serve(sock)
 		s.mu.Lock()
-		delete(s.conns, conn)
+		// Close shuts down what is in the table, and nothing else that has got
+		// the number since.
+		delete(s.conns, sock)
+		sock.close()
 		if s.processes[pid]--; s.processes[pid] == 0 {
 			delete(s.processes, pid)
 		}
 		closed := s.closed
 		s.mu.Unlock()
 		if err != nil && !closed {
-			s.dropped(err)
+			s.report(err)
 		}
 	})
 	return true
 }
-
-// peer returns the process that connected and its user, as the kernel noted them
-// then (unix(7), SO_PEERCRED). The PID is 0 for a process that this one cannot
-// see. Where the kernel names nobody, the user is nobody's.
-func peer(conn *net.UnixConn) (pid int32, uid uint32) {
-	uid = nobodys
-	rc, err := conn.SyscallConn()
-	if err != nil {
-		return 0, uid
-	}
-	rc.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid, uid = cred.Pid, cred.Uid
-		}
-	})
-	return pid, uid
-}
-
-// nobodys is the user ID that no user has (chown(2) takes it for "leave it").
-const nobodys = ^uint32(0)
-
-// mayConnect admits the user that the server runs as, and root, who could be that
-// user. The socket's mode says the same; this holds when it is changed.
-func mayConnect(uid uint32) bool { return uid == uint32(os.Geteuid()) || uid == 0 }
 
 // Close stops the server: no connection is accepted any more, those that exist
 // are ended, and their goroutines have returned when it does. It closes the
@@ -166,8 +158,8 @@ func (s *Server) Close() error {
 		err = s.listener.Close()
 		s.listener = nil
 	}
-	for conn := range s.conns {
-		conn.Close()
+	for sock := range s.conns {
+		sock.shutdown()
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
@@ -178,83 +170,4 @@ func (s *Server) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed
-}
-
-// connection is the memory of one client: all that it can make the server hold.
-type connection struct {
-	in  [requestSize]byte
-	out [replySize + MaxBlock]byte
-}
-
-// serve answers a client until it goes, or breaks the wire. A client that goes
-// between two frames is no error.
-func (s *Server) serve(conn *net.UnixConn) error {
-	if err := s.greet(conn); err != nil {
-		return err
-	}
-	c := new(connection)
-	for {
-		if _, err := io.ReadFull(conn, c.in[:]); err != nil {
-			if err == io.EOF {
-				return nil
-			}
-			return fmt.Errorf("buslink: request: %w", err)
-		}
-		var q request
-		if err := q.parse(&c.in); err != nil {
-			return err
-		}
-		if err := conn.SetWriteDeadline(time.Now().Add(replyTime)); err != nil {
-			return err
-		}
-		if _, err := conn.Write(s.answer(&q, &c.out)); err != nil {
-			return fmt.Errorf("buslink: reply: %w", err)
-		}
-	}
-}
-
-func (s *Server) greet(conn *net.UnixConn) error {
-	if err := conn.SetDeadline(time.Now().Add(greetingTime)); err != nil {
-		return err
-	}
-	if _, err := conn.Write(appendGreeting(nil, welcome)); err != nil {
-		return fmt.Errorf("buslink: greeting: %w", err)
-	}
-	var p [greetingSize]byte
-	if _, err := io.ReadFull(conn, p[:]); err != nil {
-		return fmt.Errorf("buslink: greeting: %w", err)
-	}
-	if _, err := parseGreeting(&p); err != nil {
-		return err
-	}
-	return conn.SetDeadline(time.Time{})
-}
-
-// answer makes the access and returns the frame to send, in buf.
-func (s *Server) answer(q *request, buf *[replySize + MaxBlock]byte) []byte {
-	var r reply
-	switch q.op {
-	case Load:
-		r.value, r.outcome = s.target.Load(q.addr, int(q.width))
-	case Store:
-		r.outcome = s.target.Store(q.addr, int(q.width), q.value)
-	case Fetch:
-		r.value, r.outcome = s.target.Fetch(q.addr, int(q.width))
-	case Block:
-		r.length = q.value
-		r.addr, r.outcome = s.target.ReadBlock(q.addr, buf[replySize:replySize+r.length])
-	default:
-		r.outcome = UnknownOp
-	}
-	if r.outcome != OK {
-		// Whatever a target left there, a refused access gives nothing.
-		r.value, r.length = 0, 0
-		if q.op != Block {
-			r.addr = q.addr
-		}
-	} else {
-		r.addr = 0
-	}
-	r.put(buf[:replySize])
-	return buf[:replySize+r.length]
 }

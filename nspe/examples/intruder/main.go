@@ -28,7 +28,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	word, err := f.Load(uint32(addr))
+	word, err := f.Load(uint32(addr), flash.Word)
 	if err != nil {
 		log.Fatal(err)
 	}
