@@ -1,121 +1,108 @@
-// Package nvmc emulates the flash of the nRF5340 application core and the
-// Non-Volatile Memory Controller before it (nRF5340 Product Specification,
-// chapter NVMC): cells that are programmed from 1 to 0 by aligned 32-bit words
-// and erased by pages of 4096 bytes.
+// Package nvmc emulates the Non-Volatile Memory Controller of nRF5340
+// (application core) and nRF9160 before the internal flash (Product
+// Specifications, chapter NVMC; offsets and reset values from the devices' SVD
+// files): all its registers, the split between CONFIG for secure and CONFIGNS
+// for non-secure memory, the time that operations take, partial erase, and the
+// limit of writes to a word.
 //
-// Array is the cells, in a mapped file or in memory. Controller puts them at an
-// address behind the SPU and has the registers READY, READYNEXT, CONFIG and
-// CONFIGNS. Area is the secure driver of one part of the flash: what the
-// storage partitions hold.
+// Controller is the block: the bus hands it stores to flash, after the guard's
+// decision, and accesses to its registers. Area is the secure driver of one part
+// of the flash, which storage partitions hold.
 //
-// Not emulated: the time that operations take (READY always reads 1), wear, the
-// limit of two writes per word, partial erase, ERASEALL, WRITEUICRNS and the
-// cache. Nothing here is reached by bytes of the non-secure world except
-// through the bus, which passes stores to Controller.Store after the SPU's
-// decision.
+// Not emulated: the instruction cache (ICACHECNF can be set, IHIT and IMISS read
+// 0), and the stall of a core that reads flash while another operation is under
+// way.
+//
+// Attacker-controlled: addresses, widths and values of stores, and the registers
+// of the non-secure view. What the manual leaves open is decided here:
+//   - A store that CONFIG or CONFIGNS does not enable is a BusFault, as is one
+//     of a byte or halfword, one with Een or PEen that is not 0xFFFFFFFF to the
+//     first word of a page, and a write past nWRITE. Nothing has been done then.
+//   - A value of WEN that has no name enables nothing.
+//   - WRITEUICRNS needs no write enable.
+//   - Partial erase: see Controller.Store.
 package nvmc
 
 import (
-	"encoding/binary"
-	"sync/atomic"
+	"sync"
+	"time"
 
-	"github.com/postern-spe/postern/platform/spu"
+	"github.com/postern-spe/postern/platform/bus"
+	"github.com/postern-spe/postern/platform/cells"
+	"github.com/postern-spe/postern/platform/clock"
 )
 
-// Register offsets from the NVMC's base.
-const (
-	RegReady     = 0x400
-	RegReadyNext = 0x408
-	RegConfig    = 0x504
-	RegConfigNS  = 0x584
-)
+// Config is what surrounds a controller.
+type Config struct {
+	Variant Variant
+	Guard   bus.Guard
+	Clock   *clock.Clock
+	// EraseAll erases flash, UICR and keys for ERASEALL, unless ERASEPROTECT forbids it: an
+	// error then, or when the power fails. It is called with no lock held.
+	EraseAll func() error
+	// ProtectUICR sets UICR.APPROTECT to Protected, for WRITEUICRNS. It is called
+	// with no lock held.
+	ProtectUICR func() error
+}
 
-// The values of CONFIG.WEN and CONFIGNS.WEN that are emulated.
-const (
-	Ren uint32 = 0 // read only
-	Wen uint32 = 1 // a store programs a word
-	Een uint32 = 2 // a store of 0xFFFFFFFF to the first word of a page erases it
-
-	wenMask   = 0x7
-	wenMaskNS = 0x3
-)
-
-// Controller is an NVMC: an array at an address, and the registers. All methods
-// are safe for concurrent use.
+// Controller is an NVMC and its flash. All methods are safe for concurrent use.
 type Controller struct {
-	array            *Array
-	spu              *spu.SPU
-	base             uint32
-	config, configNS atomic.Uint32
+	env   Config
+	flash *cells.Flash
+
+	// mu makes a store's decision and what it does one step. It is held while
+	// the cells change, never while the clock moves: timers call back.
+	mu               sync.Mutex
+	config, configNS uint32
+	partialCfg       uint32
+	icache           uint32
+	partial          map[int]time.Duration // of partial erase so far, by page offset
+
+	fromRAM      bool
+	begun, until time.Duration // of the operation accepted last; 0: long past
 }
 
-// New returns the controller of an array at base, guarded by s, in read mode.
-func New(a *Array, base uint32, s *spu.SPU) *Controller {
-	return &Controller{array: a, spu: s, base: base}
-}
-
-// Array returns the cells themselves, past SPU and registers: for power cuts
-// and for tools that look at a device that is not running.
-func (c *Controller) Array() *Array { return c.array }
-
-// Load copies memory from addr on into p. The bus has asked the SPU before.
-func (c *Controller) Load(addr uint32, p []byte) error {
-	return c.array.Read(int(addr-c.base), p)
-}
-
-// Store is a 32-bit store by the processor. The bus has asked the SPU before.
-// What it does is the choice of CONFIG where the region is secure and of
-// CONFIGNS where it is not, whoever stores: with Wen it programs the word; with
-// Een, and only at the start of a page and with all ones, it erases the page.
-// Anything else is a *ModeError and changes nothing.
-func (c *Controller) Store(addr, v uint32) error {
-	off := int(addr - c.base)
-	mode := c.configNS.Load()
-	if c.spu.SecureFlash(addr) {
-		mode = c.config.Load()
+// New returns the controller of flash, in read mode. It panics when the flash is
+// not of the variant's geometry, which is a property of the board.
+func New(flash *cells.Flash, c Config) *Controller {
+	if flash.Size() != c.Variant.Size || flash.PageSize() != c.Variant.PageSize {
+		panic("nvmc: flash of another geometry")
 	}
-	switch {
-	case mode == Wen:
-		var word [WordSize]byte
-		binary.LittleEndian.PutUint32(word[:], v)
-		return c.array.Program(off, word[:])
-	case mode == Een && v == 0xFFFFFFFF && off%c.array.PageSize() == 0:
-		return c.array.Erase(off)
-	}
-	return &ModeError{Addr: addr}
+	n := &Controller{env: c, flash: flash}
+	n.Reset()
+	return n
+}
+
+// Flash returns the cells themselves, past guard and registers: for tools
+// that look at a device that is not running.
+func (c *Controller) Flash() *cells.Flash { return c.flash }
+
+// Variant returns what the controller's chip is like.
+func (c *Controller) Variant() Variant { return c.env.Variant }
+
+// EraseAll erases all of the flash, past guard and registers, as an ERASEALL
+// does, each page a point of power failure. It takes no time on the clock.
+func (c *Controller) EraseAll() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.partial)
+	return c.flash.EraseAll()
+}
+
+// Reset puts the registers to their reset values. The core runs from flash
+// again. How far a page was with its partial erase is forgotten.
+func (c *Controller) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.config, c.configNS, c.partialCfg, c.icache = Ren, Ren, resetPartialCfg, 0
+	c.partial = make(map[int]time.Duration)
+	c.fromRAM, c.begun, c.until = false, 0, 0
 }
 
 // WriteEnabled reports whether CONFIG enables programming: it governs the UICR
 // as well.
-func (c *Controller) WriteEnabled() bool { return c.config.Load() == Wen }
-
-// Reset puts both CONFIG registers back to read mode.
-func (c *Controller) Reset() {
-	c.config.Store(Ren)
-	c.configNS.Store(Ren)
-}
-
-// ReadRegister is a load of the register at off through the view of attr. The
-// non-secure view has no CONFIG: it reads 0.
-func (c *Controller) ReadRegister(off uint32, attr spu.Attribute) uint32 {
-	switch {
-	case off == RegReady || off == RegReadyNext:
-		return 1
-	case off == RegConfigNS:
-		return c.configNS.Load()
-	case off == RegConfig && attr == spu.Secure:
-		return c.config.Load()
-	}
-	return 0
-}
-
-// WriteRegister is a store to the register at off through the view of attr. The
-// non-secure view has no CONFIG: the store is ignored.
-func (c *Controller) WriteRegister(off, v uint32, attr spu.Attribute) {
-	switch {
-	case off == RegConfigNS:
-		c.configNS.Store(v & wenMaskNS)
-	case off == RegConfig && attr == spu.Secure:
-		c.config.Store(v & wenMask)
-	}
+func (c *Controller) WriteEnabled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.config == Wen
 }
