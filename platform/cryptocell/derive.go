@@ -1,10 +1,10 @@
 package cryptocell
 
 import (
-	"crypto/aes"
 	"encoding/binary"
 	"fmt"
 
+	"github.com/postern-spe/postern/platform/aescmac"
 	"github.com/postern-spe/postern/platform/kmu"
 )
 
@@ -13,7 +13,7 @@ import (
 const (
 	MaxLabel   = 64
 	MaxContext = 64
-	MaxDerived = 255 * aes.BlockSize
+	MaxDerived = 255 * aescmac.Size
 )
 
 // DeriveHUK derives a key from MEXT, the device's hardware unique key, into all
@@ -26,9 +26,27 @@ func (c *CryptoCell) DeriveHUK(label, context, out []byte) error {
 	return c.derive(kmu.SlotMEXT, label, context, out)
 }
 
-// derive is kdf with the key of two slots. The caller holds c.mu.
+// DeriveMKEK is DeriveHUK from MKEK, which encrypts other keys: TF-M's ITS
+// derives one key per file from it, trusted storage one per asset.
+func (c *CryptoCell) DeriveMKEK(label, context, out []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.derive(kmu.SlotMKEK, label, context, out)
+}
+
+// DeriveKDR is DeriveHUK from the device root key in the engine, which LoadKDR or
+// the bus has put there: ErrKeyMissing if neither has.
+func (c *CryptoCell) DeriveKDR(label, context, out []byte) error {
+	err := c.engine.withKDR(func(key []byte) error { return kdf(key, label, context, out) })
+	if err != nil {
+		clear(out)
+	}
+	return err
+}
+
+// derive is kdf with the root key at slot. The caller holds c.mu.
 func (c *CryptoCell) derive(slot int, label, context, out []byte) error {
-	err := c.withKey(slot, func(key *[HUKSize]byte) error { return kdf(key[:], label, context, out) })
+	err := c.withKey(slot, func(key []byte) error { return kdf(key, label, context, out) })
 	if err != nil {
 		clear(out)
 	}
@@ -54,11 +72,13 @@ func kdf(key, label, context, out []byte) error {
 		return fmt.Errorf("cryptocell: a derivation of %d bytes with a label of %d and a context of %d is out of range",
 			len(out), len(label), len(context))
 	}
-	m, err := newCMAC(key)
+	m, err := aescmac.New(key)
 	if err != nil {
 		return err
 	}
-	defer m.wipe()
+	defer m.Wipe()
+	var block [aescmac.Size]byte
+	defer clear(block[:])
 	msg := make([]byte, 0, 1+MaxLabel+1+MaxContext+2)
 	msg = append(msg, 0)
 	msg = append(msg, label...)
@@ -67,9 +87,8 @@ func kdf(key, label, context, out []byte) error {
 	msg = binary.BigEndian.AppendUint16(msg, uint16(len(out)*8))
 	for i := byte(1); len(out) > 0; i++ {
 		msg[0] = i
-		block := m.sum(msg)
+		m.Sum(block[:], msg)
 		out = out[copy(out, block[:]):]
-		clear(block[:])
 	}
 	return nil
 }

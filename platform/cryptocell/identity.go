@@ -4,13 +4,11 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 
+	"github.com/postern-spe/postern/platform/aescmac"
+	"github.com/postern-spe/postern/platform/keycells"
 	"github.com/postern-spe/postern/platform/kmu"
 )
 
@@ -28,99 +26,98 @@ import (
 //
 // A changed slot, tag or MKEK fails the tag; the scalar is then not used.
 const (
-	identityLabel  = "KIDENT"
-	identityTagOTP = 0x2F0
-	gcmTagSize     = 16
+	identityLabel = "KIDENT"
+	identitySlots = 2
+	gcmTagSize    = 16
+	wrapSize      = 32
 )
-
-// ScalarSize is the size of a P-256 private key in bytes.
-const ScalarSize = 32
-
-// HashSize is the size of what SignIdentity signs, in bytes.
-const HashSize = 32
 
 // ErrIdentity is an encrypted identity key that does not decrypt: it, its tag
 // or MKEK has been changed.
 var ErrIdentity = errors.New("cryptocell: the identity key is damaged")
 
-// Scalar is a P-256 private key, big-endian, on its way into a device. It
-// prints as a fixed word.
-type Scalar []byte
-
-// Format prints a fixed word.
-func (Scalar) Format(f fmt.State, _ rune) { io.WriteString(f, "[key]") }
-
-// LogValue prints a fixed word.
-func (Scalar) LogValue() slog.Value { return slog.StringValue("[key]") }
-
-// Check reports whether s is a private key at all.
-func (s Scalar) Check() error {
-	_, err := parseScalar(s)
-	return err
-}
+// tagOffset is where the tag is in the OTP.
+func (c *CryptoCell) tagOffset() int { return c.uicr.Layout().OTPSize() - gcmTagSize }
 
 // WriteIdentity makes the identity key of the device: from s, ScalarSize bytes,
 // or, where s is nil, at random inside the engine. MKEK must be there:
 // ErrKeyMissing. It can be done once in the life of a device.
 func (c *CryptoCell) WriteIdentity(s Scalar) error {
-	if s == nil {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
+	if s != nil {
+		if err := s.Check(); err != nil {
 			return err
 		}
-		if s, err = key.Bytes(); err != nil {
-			return err
-		}
-		defer clear(s)
-	}
-	if err := s.Check(); err != nil {
-		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	aead, err := c.identityAEAD()
+	if c.scalar == nil {
+		return ErrClosed
+	}
+	defer clear(c.scalar)
+	if s != nil {
+		copy(c.scalar, s)
+	} else if err := randomScalar(c.scalar); err != nil {
+		return err
+	}
+	var sealed []byte
+	err := c.withAEAD(func(aead cipher.AEAD) error {
+		sealed = aead.Seal(nil, make([]byte, aead.NonceSize()), c.scalar, nil)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	sealed := aead.Seal(nil, make([]byte, aead.NonceSize()), s, nil)
-	for i := range 2 {
-		v := kmu.NewValue(sealed[16*i : 16*i+16])
+	for i := range identitySlots {
+		v := keycells.NewValue(sealed[keycells.ValueSize*i:][:keycells.ValueSize])
 		if err := c.kmu.Write(kmu.SlotKIdent+i, kmu.NoDest, kmu.PermIdentity, v); err != nil {
 			return err
 		}
 	}
-	return c.uicr.WriteOTP(identityTagOTP, sealed[ScalarSize:])
+	return c.uicr.WriteOTP(c.tagOffset(), sealed[ScalarSize:])
 }
 
-// parseScalar never says what it was given.
-func parseScalar(s []byte) (*ecdsa.PrivateKey, error) {
-	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), s)
+// HasIdentity reports whether an identity key has been written, and closed. That
+// it decrypts shows on use.
+func (c *CryptoCell) HasIdentity() (bool, error) {
+	for i := range identitySlots {
+		cfg, err := c.kmu.Config(kmu.SlotKIdent + i)
+		if err != nil || cfg.State != kmu.Active || cfg.Perm != kmu.PermIdentity {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// withAEAD runs f with the cipher that the identity key is encrypted with, which
+// f does not keep. The caller holds c.mu.
+func (c *CryptoCell) withAEAD(f func(cipher.AEAD) error) error {
+	defer clear(c.wrap)
+	if err := c.derive(kmu.SlotMKEK, []byte(identityLabel), nil, c.wrap); err != nil {
+		return err
+	}
+	block, err := aes.NewCipher(c.wrap)
 	if err != nil {
-		return nil, fmt.Errorf("cryptocell: not a P-256 private key of %d bytes", ScalarSize)
+		return err
 	}
-	return key, nil
-}
-
-func (c *CryptoCell) identityAEAD() (cipher.AEAD, error) {
-	var key [HUKSize]byte
-	defer clear(key[:])
-	if err := c.derive(kmu.SlotMKEK, []byte(identityLabel), nil, key[:]); err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key[:])
+	defer aescmac.Wipe(block)
+	aead, err := cipher.NewGCM(block)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return cipher.NewGCM(block)
+	defer aescmac.Wipe(aead)
+	return f(aead)
 }
 
-// identityKey decrypts the identity key, once. The caller holds c.mu.
-func (c *CryptoCell) identityKey() (*ecdsa.PrivateKey, error) {
+// private decrypts the identity key, once. The caller holds c.mu.
+func (c *CryptoCell) private() (*ecdsa.PrivateKey, error) {
+	if c.scalar == nil {
+		return nil, ErrClosed
+	}
 	if c.identity != nil {
 		return c.identity, nil
 	}
 	var sealed [ScalarSize + gcmTagSize]byte
-	for i := range 2 {
+	for i := range identitySlots {
 		v, err := c.kmu.Read(kmu.SlotKIdent + i)
 		if err != nil {
 			if errors.Is(err, kmu.ErrEmpty) {
@@ -128,34 +125,33 @@ func (c *CryptoCell) identityKey() (*ecdsa.PrivateKey, error) {
 			}
 			return nil, err
 		}
-		v.CopyTo(sealed[16*i:])
+		v.CopyTo(sealed[keycells.ValueSize*i:])
 	}
-	if err := c.uicr.ReadOTP(identityTagOTP, sealed[ScalarSize:]); err != nil {
+	if err := c.uicr.ReadOTP(c.tagOffset(), sealed[ScalarSize:]); err != nil {
 		return nil, err
 	}
-	aead, err := c.identityAEAD()
-	if err != nil {
-		return nil, err
-	}
-	var scalar [ScalarSize]byte
-	defer clear(scalar[:])
-	if _, err := aead.Open(scalar[:0], make([]byte, aead.NonceSize()), sealed[:], nil); err != nil {
-		return nil, ErrIdentity
-	}
-	key, err := parseScalar(scalar[:])
-	if err != nil {
-		return nil, err
-	}
-	c.identity = key
-	return key, nil
+	defer clear(c.scalar)
+	err := c.withAEAD(func(aead cipher.AEAD) error {
+		// In place: no other memory ever holds the plaintext.
+		_, err := aead.Open(c.scalar[:0], make([]byte, aead.NonceSize()), sealed[:], nil)
+		if err == nil {
+			c.identity, err = parse(c.scalar)
+		}
+		if err != nil {
+			return ErrIdentity
+		}
+		return nil
+	})
+	return c.identity, err
 }
 
 // IdentityPublicKey returns the public identity key as an uncompressed point:
-// 0x04, X, Y, 65 bytes.
+// 0x04, X, Y, 65 bytes. ErrKeyMissing without one, ErrIdentity for one that is
+// damaged.
 func (c *CryptoCell) IdentityPublicKey() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key, err := c.identityKey()
+	key, err := c.private()
 	if err != nil {
 		return nil, err
 	}
@@ -163,23 +159,30 @@ func (c *CryptoCell) IdentityPublicKey() ([]byte, error) {
 }
 
 // SignIdentity signs a hash of HashSize bytes with the identity key: ECDSA on
-// P-256, r and s of 32 bytes each, big-endian.
+// P-256, r and s of 32 bytes each, big-endian. Errors as IdentityPublicKey.
 func (c *CryptoCell) SignIdentity(hash []byte) ([]byte, error) {
 	if len(hash) != HashSize {
 		return nil, fmt.Errorf("cryptocell: a hash of %d bytes, not %d", len(hash), HashSize)
 	}
+	c.mu.RLock()
+	if c.identity != nil {
+		defer c.mu.RUnlock()
+		return sign(c.identity, hash)
+	}
+	c.mu.RUnlock()
 	c.mu.Lock()
-	key, err := c.identityKey()
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	key, err := c.private()
 	if err != nil {
 		return nil, err
 	}
-	r, s, err := ecdsa.Sign(rand.Reader, key, hash)
-	if err != nil {
-		return nil, err
+	return sign(key, hash)
+}
+
+// forget ends the use of the decrypted identity key. The caller holds c.mu.
+func (c *CryptoCell) forget() {
+	if c.identity != nil {
+		forget(c.identity)
+		c.identity = nil
 	}
-	sig := make([]byte, 2*ScalarSize)
-	r.FillBytes(sig[:ScalarSize])
-	s.FillBytes(sig[ScalarSize:])
-	return sig, nil
 }

@@ -1,31 +1,48 @@
-// Package kmu emulates the Key Management Unit of the nRF5340 application core
-// (nRF5340 Product Specification, chapter KMU): 128 slots of 128 bits in the
-// UICR, whose values go over a private bus to the crypto engine and, unless a
-// slot says otherwise, never to the processor.
+// Package kmu emulates the Key Management Unit of the nRF5340's application core
+// and of the nRF9160 (Product Specifications, chapter KMU): 128 slots of 128 bits
+// in the UICR, whose values go over a private bus to the crypto engine and,
+// unless a slot says otherwise, never to the processor.
 //
 // Emulated: the permission word with its write-once halves, SELECTKEYSLOT and
-// STATUS, TASKS_PUSH_KEYSLOT with its three events, revocation with the wiping
-// of the value, and 0xDEADDEAD for what may not be read. Not emulated:
-// interrupts.
+// STATUS, writing and reading a slot word by word as the manual prescribes,
+// TASKS_PUSH_KEYSLOT with its three events and their interrupt, revocation with
+// the wiping of the value, and 0xDEADDEAD for what may not be read.
+//
+// Decided here, because the manuals do not say:
+//   - Selecting anew ends STATUS.BLOCKED; a load that gives 0xDEADDEAD and a
+//     store that is ignored set it.
+//   - PERM.WRITE and PERM.STATE govern DEST as well as VALUE, so that a key that
+//     has been closed cannot be sent elsewhere.
+//   - A push that PERM.PUSH does not allow ends in EVENTS_KEYSLOT_ERROR.
+//   - The nRF9160 wipes the value of a revoked slot, as the nRF5340 does. A
+//     wiping that the power failed in is done again at the next boot
+//     (FinishRevocations).
+//   - ID 0 and IDs above 128 select nothing.
 //
 // The methods named after operations (Write, Read, Push, Revoke) are the secure
 // driver: each selects its slot, works and deselects, as the manual prescribes.
-// ReadRegister, WriteRegister and Load are what the bus reaches; non-secure
-// transactions never get here.
+// ReadRegister, WriteRegister, LoadSlot and StoreSlot are what the bus reaches:
+// the secure world's code, in values and order of its choosing. The non-secure
+// world gets zeros.
+//
+// Values are in secret memory (package keycells) at rest and on the way to the
+// engine; only those that the processor may read leave it, by Read and LoadSlot.
+//
+// Lock order: KMU, then uicr.UICR, keycells.Cells and the Destination.
 package kmu
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
+	"io"
 	"sync"
 
+	"github.com/postern-spe/postern/platform/bus"
+	"github.com/postern-spe/postern/platform/keycells"
 	"github.com/postern-spe/postern/platform/uicr"
 )
 
-// Denied is what a read of a slot gives that is not selected, not readable, or
-// revoked.
-const Denied uint32 = 0xDEADDEAD
+// ValuesSize is the size of the cells of all values in bytes.
+const ValuesSize = uicr.Slots * keycells.ValueSize
 
 // The bits of PERM, and the words that Nordic's key library writes.
 const (
@@ -46,27 +63,20 @@ const (
 // NoDest is the DEST of a slot that cannot be pushed.
 const NoDest uint32 = 0xFFFFFFFF
 
-// The slots that Nordic's software reserves, two each (kmu indices; the ID that
-// SELECTKEYSLOT takes is one higher).
+// The slots that Nordic's software reserves, two each where a key has 256 bits
+// (indices from 0; the ID that SELECTKEYSLOT takes is one higher).
 const (
+	SlotKDR    = 0 // device root key
 	SlotMKEK   = 2 // master key encryption key
 	SlotMEXT   = 4 // master key for external storage: the hardware unique key
 	SlotKIdent = 6 // the identity key, encrypted
-)
-
-// Errors of the driver.
-var (
-	ErrSlot    = errors.New("kmu: no such slot")
-	ErrFilled  = errors.New("kmu: the slot is not empty")
-	ErrDenied  = errors.New("kmu: the slot's permissions do not allow it")
-	ErrRevoked = errors.New("kmu: the slot is revoked")
-	ErrEmpty   = errors.New("kmu: the slot is empty")
+	SlotUser   = 8 // the first of the others
 )
 
 // Destination is what is at the far end of the private bus: the crypto engine.
 type Destination interface {
 	// Push takes one slot's value at an address. It copies the value.
-	Push(addr uint32, v *Value) error
+	Push(addr uint32, v *keycells.Value) error
 }
 
 // State is the state of a slot.
@@ -89,189 +99,87 @@ type Config struct {
 
 // KMU is the unit. All methods are safe for concurrent use.
 type KMU struct {
-	dest Destination
+	dest   Destination
+	irq    bus.Interrupt
+	slots  *uicr.KeySlots
+	values *keycells.Cells
 
 	mu       sync.Mutex // SELECTKEYSLOT serves one operation at a time
-	slots    *uicr.KeySlots
-	selected uint8 // slot + 1; 0: none
+	selected uint8      // SELECTKEYSLOT
 	blocked  bool
-	events   [3]bool
+	events   uint32 // bits as in INTEN
+	inten    uint32
 }
 
-// New returns the KMU over the key slots of u, which it claims, pushing to dest.
-func New(u *uicr.UICR, dest Destination) (*KMU, error) {
-	slots, err := u.ClaimKeySlots()
+var (
+	_ bus.Peripheral = (*KMU)(nil)
+	_ uicr.KeyUnit   = (*KMU)(nil)
+)
+
+// New returns the KMU over the key slots of u, which it claims, with the values
+// in ValuesSize bytes of cells, pushing to dest. It changes no cells. The caller
+// closes them. irq may be nil.
+func New(u *uicr.UICR, values *keycells.Cells, dest Destination, irq bus.Interrupt) (*KMU, error) {
+	if values.Size() != ValuesSize {
+		return nil, fmt.Errorf("kmu: %d bytes for values, not %d", values.Size(), ValuesSize)
+	}
+	k := &KMU{dest: dest, irq: irq, values: values}
+	slots, err := u.ClaimKeySlots(k)
 	if err != nil {
 		return nil, err
 	}
-	return &KMU{dest: dest, slots: slots}, nil
+	k.slots = slots
+	return k, nil
 }
 
-// Config returns the state and the settings of a slot.
-func (k *KMU) Config(slot int) (Config, error) {
-	defer k.use(slot)()
-	return k.config(slot)
-}
-
-func (k *KMU) config(slot int) (Config, error) {
-	if slot < 0 || slot >= uicr.Slots {
-		return Config{}, ErrSlot
-	}
-	dest, perm, err := k.slots.Config(slot)
-	if err != nil {
-		return Config{}, err
-	}
-	c := Config{State: Active, Dest: dest, Perm: perm}
-	empty, err := k.slots.Empty(slot)
-	switch {
-	case err != nil:
-		return Config{}, err
-	case empty:
-		c.State = Empty
-	case perm&PermState == 0:
-		c.State = Revoked
-	}
-	return c, nil
-}
-
-// use selects a slot for one operation of the driver; the result deselects it.
-func (k *KMU) use(slot int) func() {
-	k.mu.Lock()
-	if slot >= 0 && slot < uicr.Slots {
-		k.selected = uint8(slot + 1)
-	}
-	return func() {
-		k.selected = 0
-		k.mu.Unlock()
-	}
-}
-
-// Write fills an empty slot: destination, value, and last the permissions,
-// which close it. A slot can be written once: ErrFilled afterwards. dest is
-// NoDest for a slot that is not pushed. The value is copied.
-func (k *KMU) Write(slot int, dest, perm uint32, v *Value) error {
-	defer k.use(slot)()
-	c, err := k.config(slot)
-	switch {
-	case err != nil:
-		return err
-	case c.State != Empty:
-		return ErrFilled
-	case perm&PermState == 0 || perm&PermPush != 0 && dest == NoDest:
-		return fmt.Errorf("kmu: slot %d: permissions 0x%08x make no key", slot, perm)
-	}
-	if err := k.slots.SetDest(slot, dest); err != nil {
-		return err
-	}
-	if err := k.slots.SetValue(slot, &v.b); err != nil {
-		return err
-	}
-	return k.slots.SetPerm(slot, perm)
-}
-
-// Read returns the value of a slot whose permissions let the processor see it;
-// the caller destroys it. Otherwise ErrEmpty, ErrRevoked or ErrDenied.
-func (k *KMU) Read(slot int) (*Value, error) {
-	defer k.use(slot)()
-	if err := k.allowed(slot, PermRead); err != nil {
-		return nil, err
-	}
-	v := new(Value)
-	if err := k.slots.Value(slot, &v.b); err != nil {
-		return nil, err
-	}
-	return v, nil
-}
-
-// Push sends the value of a slot to its destination. ErrEmpty, ErrRevoked and
-// ErrDenied as for Read; the destination may refuse, too.
-func (k *KMU) Push(slot int) error {
-	defer k.use(slot)()
-	return k.push(slot)
-}
-
-func (k *KMU) push(slot int) error {
-	if err := k.allowed(slot, PermPush); err != nil {
-		return err
-	}
-	dest, _, err := k.slots.Config(slot)
-	if err != nil {
-		return err
-	}
-	if dest == NoDest {
-		return ErrDenied
-	}
-	var v Value
-	defer v.Destroy()
-	if err := k.slots.Value(slot, &v.b); err != nil {
-		return err
-	}
-	return k.dest.Push(dest, &v)
-}
-
-// active returns the configuration of a slot that holds a key which has not been
-// revoked.
-func (k *KMU) active(slot int) (Config, error) {
-	c, err := k.config(slot)
-	switch {
-	case err != nil:
-		return c, err
-	case c.State == Empty:
-		return c, ErrEmpty
-	case c.State == Revoked:
-		return c, ErrRevoked
-	}
-	return c, nil
-}
-
-func (k *KMU) allowed(slot int, right uint32) error {
-	c, err := k.active(slot)
-	if err == nil && c.Perm&right == 0 {
-		err = ErrDenied
-	}
-	return err
-}
-
-// Revoke ends a key for good: its state is cleared, then its value wiped. The
-// slot cannot be used again. Power that fails between the two leaves a revoked
-// slot, which gives its value to nobody.
-func (k *KMU) Revoke(slot int) error {
-	defer k.use(slot)()
-	if _, err := k.active(slot); err != nil {
-		return err
-	}
-	if err := k.slots.SetPerm(slot, revoke); err != nil {
-		return err
-	}
-	return k.slots.SetValue(slot, new([uicr.SlotSize]byte))
-}
-
-// Load is a secure load of the word at offset off of the UICR, in the key
-// slots: what the slot that SELECTKEYSLOT names lets the processor see, and
-// Denied for everything else.
-func (k *KMU) Load(off uint32) uint32 {
+// FinishRevocations wipes the values of revoked slots that a power failure has
+// kept from being wiped. It belongs into the boot of a device, after the device
+// has been found sound: a UICR that is damaged must not cost the keys. Until then
+// such a slot gives its value to nobody, as any that is revoked.
+func (k *KMU) FinishRevocations() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if off >= uicr.RegKeySlotConfig && off < uicr.RegKeySlotConfig+8*uicr.Slots {
-		slot := int(off-uicr.RegKeySlotConfig) / 8
-		dest, perm, err := k.slots.Config(slot)
-		if err == nil && k.selected == uint8(slot+1) {
-			if off&4 == 0 {
-				return dest
-			}
-			return perm
+	for slot := range uicr.Slots {
+		_, perm, err := k.slots.Config(slot)
+		if err != nil {
+			return err
+		}
+		if perm&PermState != 0 || k.values.Zero(at(slot), keycells.ValueSize) {
+			continue
+		}
+		if err := k.wipe(slot); err != nil {
+			return err
 		}
 	}
-	if off >= uicr.RegKeySlotKey && off < uicr.RegKeySlotKey+uicr.SlotSize*uicr.Slots {
-		slot := int(off-uicr.RegKeySlotKey) / uicr.SlotSize
-		if k.selected == uint8(slot+1) && k.allowed(slot, PermRead) == nil {
-			var v Value
-			defer v.Destroy()
-			if k.slots.Value(slot, &v.b) == nil {
-				return binary.LittleEndian.Uint32(v.b[off%uicr.SlotSize&^3:])
-			}
-		}
-	}
-	k.blocked = true
-	return Denied
+	return nil
 }
+
+// at is where the value of a slot is in the cells.
+func at(slot int) int { return slot * keycells.ValueSize }
+
+// wipe programs the value of a slot to zero, a word and power point after the
+// other.
+func (k *KMU) wipe(slot int) error {
+	return k.values.Program(at(slot), make([]byte, keycells.ValueSize))
+}
+
+// Format prints a fixed word.
+func (k *KMU) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[KMU]") }
+
+// Reset puts the registers back; the slots stay.
+func (k *KMU) Reset() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.selected, k.blocked, k.events, k.inten = 0, false, 0, 0
+}
+
+// EraseValues erases the values of all slots: a part of ERASEALL (uicr.EraseAll,
+// which erases DEST and PERM after it).
+func (k *KMU) EraseValues() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.values.EraseAll()
+}
+
+// BlankValues reports whether no slot has a value.
+func (k *KMU) BlankValues() bool { return k.values.Erased(0, ValuesSize) }

@@ -3,17 +3,29 @@ package kmu
 import (
 	"errors"
 
-	"github.com/postern-spe/postern/platform/uicr"
+	"github.com/postern-spe/postern/platform/bus"
 )
 
 // Register offsets from the KMU's base, which is the NVMC's.
 const (
-	RegTasksPush     = 0x000
-	RegEventsPushed  = 0x100
-	RegEventsRevoked = 0x104
-	RegEventsError   = 0x108
-	RegStatus        = 0x40C
-	RegSelectKeySlot = 0x500
+	RegTasksPush     uint32 = 0x000 // TASKS_PUSH_KEYSLOT
+	RegEventsPushed  uint32 = 0x100 // EVENTS_KEYSLOT_PUSHED
+	RegEventsRevoked uint32 = 0x104 // EVENTS_KEYSLOT_REVOKED
+	RegEventsError   uint32 = 0x108 // EVENTS_KEYSLOT_ERROR
+	RegIntEn         uint32 = 0x300
+	RegIntEnSet      uint32 = 0x304
+	RegIntEnClr      uint32 = 0x308
+	RegIntPend       uint32 = 0x30C
+	RegStatus        uint32 = 0x40C
+	RegSelectKeySlot uint32 = 0x500
+)
+
+// The bits of INTEN and its relatives.
+const (
+	IntPushed  uint32 = 1 << 0
+	IntRevoked uint32 = 1 << 1
+	IntError   uint32 = 1 << 2
+	intAll            = IntPushed | IntRevoked | IntError
 )
 
 // The bits of STATUS.
@@ -22,34 +34,35 @@ const (
 	StatusBlocked  uint32 = 1 << 1
 )
 
-const (
-	eventPushed = iota
-	eventRevoked
-	eventError
-)
-
 // HasRegister reports whether the word at offset off of the page that NVMC and
 // KMU share is the KMU's.
 func HasRegister(off uint32) bool {
 	switch off {
-	case RegTasksPush, RegEventsPushed, RegEventsRevoked, RegEventsError, RegStatus, RegSelectKeySlot:
+	case RegTasksPush, RegEventsPushed, RegEventsRevoked, RegEventsError,
+		RegIntEn, RegIntEnSet, RegIntEnClr, RegIntPend, RegStatus, RegSelectKeySlot:
 		return true
 	}
 	return false
 }
 
-// ReadRegister is a secure load of the register at off.
-func (k *KMU) ReadRegister(off uint32) uint32 {
+// ReadRegister is a load of the register at off. There are none in the
+// non-secure view.
+func (k *KMU) ReadRegister(off uint32, view bus.Attribute) (uint32, bus.Fault) {
+	if view != bus.Secure {
+		return 0, bus.NoFault
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var v uint32
 	switch off {
 	case RegEventsPushed, RegEventsRevoked, RegEventsError:
-		if k.events[(off-RegEventsPushed)/4] {
-			v = 1
-		}
+		v = k.events >> event(off) & 1
+	case RegIntEn, RegIntEnSet, RegIntEnClr:
+		v = k.inten
+	case RegIntPend:
+		v = k.inten & k.events
 	case RegStatus:
-		if k.selected != 0 {
+		if k.slot() >= 0 {
 			v |= StatusSelected
 		}
 		if k.blocked {
@@ -58,46 +71,51 @@ func (k *KMU) ReadRegister(off uint32) uint32 {
 	case RegSelectKeySlot:
 		v = uint32(k.selected)
 	}
-	return v
+	return v, bus.NoFault
 }
 
-// WriteRegister is a secure store to the register at off. Selecting anew ends
-// STATUS.BLOCKED; the manual does not say what does.
-func (k *KMU) WriteRegister(off, v uint32) {
+// WriteRegister is a store to the register at off.
+func (k *KMU) WriteRegister(off, v uint32, view bus.Attribute) bus.Fault {
+	if view != bus.Secure {
+		return bus.NoFault
+	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	before := k.events & k.inten
 	switch off {
 	case RegTasksPush:
 		if v&1 != 0 {
-			k.task()
+			k.events |= k.task()
 		}
 	case RegEventsPushed, RegEventsRevoked, RegEventsError:
-		k.events[(off-RegEventsPushed)/4] = v&1 != 0
+		k.events = k.events&^(1<<event(off)) | v&1<<event(off)
+	case RegIntEn:
+		k.inten = v & intAll
+	case RegIntEnSet:
+		k.inten |= v & intAll
+	case RegIntEnClr:
+		k.inten &^= v
 	case RegSelectKeySlot:
-		// IDs run from 1 to 128; 0 is no slot, and so is anything above.
-		k.selected, k.blocked = 0, false
-		if v <= uicr.Slots {
-			k.selected = uint8(v)
-		}
+		k.selected, k.blocked = uint8(v), false
 	}
+	raised := k.events & k.inten &^ before
+	k.mu.Unlock()
+	if raised != 0 && k.irq != nil {
+		k.irq()
+	}
+	return bus.NoFault
 }
+
+// event returns the bit of the event whose register is at off.
+func event(off uint32) uint32 { return (off - RegEventsPushed) / 4 }
 
 // task is TASKS_PUSH_KEYSLOT: it ends in exactly one of the three events.
-func (k *KMU) task() {
-	err := k.push(int(k.selected) - 1)
+func (k *KMU) task() uint32 {
+	err := k.push(k.slot())
 	switch {
 	case err == nil:
-		k.events[eventPushed] = true
+		return IntPushed
 	case errors.Is(err, ErrRevoked):
-		k.events[eventRevoked] = true
-	default:
-		k.events[eventError] = true
+		return IntRevoked
 	}
-}
-
-// Reset puts the registers back; the slots stay.
-func (k *KMU) Reset() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.selected, k.blocked, k.events = 0, false, [3]bool{}
+	return IntError
 }

@@ -1,175 +1,195 @@
-// Package uicr emulates the User Information Configuration Registers of the
-// nRF5340 application core (nRF5340 Product Specification, chapters UICR and
-// NVMC; offsets from the device's SVD): one page of flash at 0x00FF8000 that
-// only the secure world sees and that no page erase reaches. It holds the debug
-// port's protection, 768 bytes of one-time programmable memory, and the key
-// slots of the KMU.
+// Package uicr emulates the User Information Configuration Registers (Product
+// Specifications of nRF5340 and nRF9160, datasheet of nRF54L15, chapters UICR
+// and NVMC or RRAMC; offsets from the devices' SVDs): one page of non-volatile
+// memory that only the secure world sees and that no page erase reaches. It
+// holds the debug port's protection, the one-time programmable memory (OTP), and
+// on nRF53 and nRF91 the key slots of the KMU.
 //
-// Emulated: programming from 1 to 0 by words, the write-once rule of OTP and of
-// the key slots' permissions, APPROTECT, SECUREAPPROTECT and ERASEPROTECT. Not
-// emulated: ERASEALL, and what the remaining words switch.
+// Emulated: loads of any width, stores of words, which the controller must have
+// enabled; programming from 1 to 0, the write-once rules, the three protections,
+// and the erase of all. Not emulated: what the other registers switch.
 //
-// Key slots have two faces. The processor's (UICR) has no way to a key's value.
-// The KMU's (KeySlots) has, and is given out once, to package kmu. The walls
-// between this process and others keep the values; this keeps honest code from
-// touching them by mistake.
+// Decided here, because the manuals do not say: a word without a name reads as
+// erased and ignores stores; an instruction fetch is a BusFault; a store of a
+// byte or halfword is a BusFault, as in flash. A store of a word of which one
+// half has been written before programs the other half. Every word that is
+// programmed is one power point: one halfword of it, where OTP is written by the
+// driver.
+//
+// Trust: the secure world's stores, and those of a debugger whom the protection
+// lets in, come through Load and Store; non-secure ones never pass. Key values
+// are not in the page's cells at all, but in the KMU's (package keycells): the
+// page may be mapped and copied like any file.
+//
+// Lock order: kmu.KMU, then UICR.
 package uicr
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
-	"github.com/postern-spe/postern/platform/nvmc"
+	"github.com/postern-spe/postern/platform/bus"
 )
 
-// Size is the size of the UICR page in bytes.
-const Size = 4096
+// ErrWriteOnce is a driver's write to a unit that has been written before.
+// Nothing of it has been done.
+var ErrWriteOnce = errors.New("uicr: it has been written before")
 
-// Offsets from the UICR's base, as the SVD of the nRF5340 names them.
-const (
-	RegAPProtect       = 0x000
-	RegSecureAPProtect = 0x01C
-	RegEraseProtect    = 0x020
-	RegOTP             = 0x100
-	RegKeySlotConfig   = 0x400 // DEST at +8n, PERM at +8n+4
-	RegKeySlotKey      = 0x800 // VALUE[0..3] at +16n
-)
-
-// OTPSize is the size of the one-time programmable memory in bytes.
-const OTPSize = 192 * 4
-
-// Values of APPROTECT and SECUREAPPROTECT. On the nRF5340 one value opens the
-// debug port, and every other, the erased one included, protects it.
-const (
-	Unprotected uint32 = 0x50FA50FA
-	Protected   uint32 = 0x00000000
-)
-
-const erasedHalf = 0xFFFF
-
-// ErrWriteOnce is a write to a halfword that has been written before: ignored.
-var ErrWriteOnce = errors.New("uicr: the halfword has been written before")
-
-// ErrKeySlot is a processor's access to the key slots that did not go through
-// the KMU.
+// ErrKeySlot is a driver's access to the key slots that does not go through the
+// KMU.
 var ErrKeySlot = errors.New("uicr: key slots are reached through the KMU only")
 
-// UICR is the page as the secure processor sees it. All methods are safe for
-// concurrent use.
+// Cells is the page: flash of Size bytes (cells.Flash).
+type Cells interface {
+	Size() int
+	Read(off int, p []byte) error
+	Word(off int) (uint32, error)
+	Program(off int, p []byte) error
+	EraseAll() error
+}
+
+// UICR is the page. All methods are safe for concurrent use.
 type UICR struct {
-	array *nvmc.Array
+	layout *Layout
+	cells  Cells
+	enable func() bus.Fault
 
-	mu      sync.Mutex // makes a write-once check and its write one step
-	claimed bool
+	mu  sync.Mutex // makes a write-once check and its write one step
+	kmu KeyUnit    // nil until a KMU has claimed the key slots
 }
 
-// New returns the UICR whose cells are a: Size bytes.
-func New(a *nvmc.Array) (*UICR, error) {
-	if a.Size() != Size {
-		return nil, fmt.Errorf("uicr: a page of %d bytes, not %d", a.Size(), Size)
+var _ bus.Memory = (*UICR)(nil)
+
+// New returns the UICR of a chip whose cells are c. The caller closes them.
+//
+// enable asks the controller about each store over the bus, once per store: with
+// NoFault it lets it pass, and counts the time of it; any other fault is how the
+// store ends. Nil lets none pass.
+func New(l *Layout, c Cells, enable func() bus.Fault) (*UICR, error) {
+	if c.Size() != Size {
+		return nil, fmt.Errorf("uicr: a page of %d bytes, not %d", c.Size(), Size)
 	}
-	return &UICR{array: a}, nil
+	if enable == nil {
+		enable = func() bus.Fault { return bus.BusFault }
+	}
+	return &UICR{layout: l, cells: c, enable: enable}, nil
 }
 
-// Word returns the word at off, a multiple of 4 below RegKeySlotConfig.
+// Layout returns what was given to New. It is not to be changed.
+func (u *UICR) Layout() *Layout { return u.layout }
+
+// Format prints a fixed word.
+func (u *UICR) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[UICR]") }
+
+// Word returns the word at off, a multiple of 4, outside the key slots.
 func (u *UICR) Word(off int) (uint32, error) {
-	if off >= RegKeySlotConfig {
+	if u.layout.inSlots(off) {
 		return 0, ErrKeySlot
 	}
-	return u.array.Word(off)
+	return u.cells.Word(off)
 }
 
-// ProgramWord programs the word at off, a multiple of 4 below RegKeySlotConfig.
-// In OTP each half of v that is not 0xFFFF needs its halfword to be 0xFFFF:
-// ErrWriteOnce, and nothing is written, where that is not so. The other words
-// only lose bits, as flash does.
+// ProgramWord programs the word at off, a multiple of 4, outside the key slots:
+// the secure driver's store. In write-once memory each unit of v that is not all
+// ones must not have been written: ErrWriteOnce. The other words only lose bits.
 func (u *UICR) ProgramWord(off int, v uint32) error {
-	if off >= RegKeySlotConfig {
+	switch {
+	case u.layout.inSlots(off):
 		return ErrKeySlot
+	case off%4 != 0 || !u.layout.inOTP(off) && !u.layout.named(off):
+		return fmt.Errorf("uicr: no register at 0x%03x", off)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if off >= RegOTP {
-		return u.writeOnce(off, v)
+	if u.layout.WriteOnce || u.layout.inOTP(off) {
+		return u.writeOnce(off, u.layout.Unit, v)
 	}
-	return u.program(off, v)
+	return u.and(off, v)
 }
 
-func (u *UICR) program(off int, v uint32) error {
-	var p [4]byte
-	binary.LittleEndian.PutUint32(p[:], v)
-	return u.array.Program(off, p[:])
-}
-
-// writeOnce programs a word whose halfwords are write-once.
-func (u *UICR) writeOnce(off int, v uint32) error {
-	old, err := u.array.Word(off)
+// and programs the word at off to old AND v. All ones would change nothing, and
+// use up one of the writes that a word takes.
+func (u *UICR) and(off int, v uint32) error {
+	if v == erasedWord {
+		return nil
+	}
+	old, err := u.cells.Word(off)
 	if err != nil {
 		return err
 	}
-	for _, shift := range []uint{0, 16} {
-		if uint16(v>>shift) != erasedHalf && uint16(old>>shift) != erasedHalf {
-			return ErrWriteOnce
-		}
-	}
-	// 0xFFFF halves leave what is there: the AND keeps it.
-	return u.program(off, v&old)
+	var p [4]byte
+	binary.LittleEndian.PutUint32(p[:], v&old)
+	return u.cells.Program(off, p[:])
 }
 
-// ReadOTP fills p from offset off of the OTP on.
-func (u *UICR) ReadOTP(off int, p []byte) error {
-	if off < 0 || len(p) > OTPSize || off > OTPSize-len(p) {
-		return fmt.Errorf("uicr: %d bytes at 0x%x are not in the OTP", len(p), off)
-	}
-	return u.array.Read(RegOTP+off, p)
-}
-
-// WriteOTP writes p from offset off of the OTP on; both are even. Every
-// halfword of it must be unwritten: ErrWriteOnce otherwise, and then nothing
-// has been written. A halfword of 0xFFFF cannot be told from an unwritten one.
-func (u *UICR) WriteOTP(off int, p []byte) error {
-	if off < 0 || off%2 != 0 || len(p)%2 != 0 || len(p) > OTPSize || off > OTPSize-len(p) {
-		return fmt.Errorf("uicr: %d bytes at 0x%x are not whole halfwords of the OTP", len(p), off)
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	old := make([]byte, len(p))
-	if err := u.array.Read(RegOTP+off, old); err != nil {
+// writeOnce programs v to a word whose units (2 or 4 bytes) are write-once, or
+// nothing.
+func (u *UICR) writeOnce(off, unit int, v uint32) error {
+	accepted, err := u.accepted(off, unit, v)
+	switch {
+	case err != nil:
 		return err
+	case accepted != v:
+		return ErrWriteOnce
 	}
-	for i := 0; i < len(old); i += 2 {
-		if binary.LittleEndian.Uint16(old[i:]) != erasedHalf {
-			return ErrWriteOnce
+	return u.and(off, v)
+}
+
+// accepted returns what of v a write-once word takes: the units that have not
+// been written, and all ones in the others.
+func (u *UICR) accepted(off, unit int, v uint32) (uint32, error) {
+	old, err := u.cells.Word(off)
+	if err != nil {
+		return 0, err
+	}
+	masks := []uint32{0x0000FFFF, 0xFFFF0000}
+	if unit == 4 {
+		masks = []uint32{erasedWord}
+	}
+	for _, m := range masks {
+		if old&m != m {
+			v |= m
 		}
 	}
-	for i := 0; i < len(p); i += 2 {
-		shift := uint((off+i)%4) * 8
-		v := uint32(binary.LittleEndian.Uint16(p[i:]))<<shift | uint32(erasedHalf)<<(16-shift)
-		if err := u.writeOnce((RegOTP+off+i)&^3, v); err != nil {
+	return v, nil
+}
+
+// EraseAll erases the page and, before it, the values of the key slots: power
+// that fails in between must not leave keys behind an open debug port. It belongs
+// at the end of an ERASEALL for the same reason.
+func (u *UICR) EraseAll() error {
+	if k := u.keyUnit(); k != nil {
+		if err := k.EraseValues(); err != nil {
 			return err
 		}
 	}
-	return nil
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.cells.EraseAll()
 }
 
-// APProtected reports whether APPROTECT keeps the debug port out.
-func (u *UICR) APProtected() (bool, error) {
-	v, err := u.array.Word(RegAPProtect)
-	return v != Unprotected, err
+// Blank reports whether nothing has been written, the key slots included.
+func (u *UICR) Blank() (bool, error) {
+	p := make([]byte, Size)
+	if err := u.cells.Read(0, p); err != nil {
+		return false, err
+	}
+	for _, b := range p {
+		if b != 0xFF {
+			return false, nil
+		}
+	}
+	if k := u.keyUnit(); k != nil {
+		return k.BlankValues(), nil
+	}
+	return true, nil
 }
 
-// SecureAPProtected reports whether SECUREAPPROTECT keeps the debug port out of
-// the secure world.
-func (u *UICR) SecureAPProtected() (bool, error) {
-	v, err := u.array.Word(RegSecureAPProtect)
-	return v != Unprotected, err
-}
-
-// EraseProtected reports whether ERASEPROTECT forbids an ERASEALL: any value
-// but the erased one.
-func (u *UICR) EraseProtected() (bool, error) {
-	v, err := u.array.Word(RegEraseProtect)
-	return v != 0xFFFFFFFF, err
+func (u *UICR) keyUnit() KeyUnit {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.kmu
 }

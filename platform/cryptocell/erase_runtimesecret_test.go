@@ -1,0 +1,5 @@
+//go:build goexperiment.runtimesecret
+
+package cryptocell
+
+const wipesHeap = true
