@@ -16,51 +16,60 @@ const (
 	LifecycleDecommissioned  uint32 = 0x6000
 )
 
-// Offsets in the OTP of what Nordic's bootloader keeps there (bl_storage, its
-// older layout, with one public key of a 32-byte hash):
+// What Nordic's bootloader keeps in the OTP (bl_storage, its older layout, with
+// one public key of a 32-byte hash). u is what the OTP writes once: 2 bytes on
+// nRF53 and nRF91, 4 on nRF54L.
 //
 //	0x00  s0_address, s1_address     2 words
-//	0x08  left_assembly, left_provisioning, left_secure  3 halfwords
-//	0x10  num_public_keys            1 word
-//	0x14  implementation_id          32 bytes
-//	0x34  key_data[0].valid          1 word, erased while the key is valid
-//	0x38  key_data[0].hash           32 bytes
+//	0x08  left_assembly, left_provisioning, left_secure  3 u, and u unused
+//	then  num_public_keys            1 word
+//	      implementation_id          32 bytes
+//	      key_data[0].valid          1 word, erased while the key is valid
+//	      key_data[0].hash           32 bytes
 const (
-	otpSlots        = 0x00
-	otpLifecycle    = 0x08
-	otpNumKeys      = 0x10
-	otpImplID       = 0x14
-	otpKeyValid     = 0x34
-	otpKeyHash      = 0x38
-	blStorageSize   = 0x58
-	stateNotLeft    = 0xFFFF
-	stateLeft       = 0x0000
-	erasedWord      = 0xFFFFFFFF
-	numKeysOfDevice = 1
+	otpSlots     = 0x00
+	otpLifecycle = 0x08
+
+	numKeysOfDevice        = 1
+	erasedWord      uint32 = 0xFFFFFFFF
 )
 
 // blStorage is the bootloader's storage as read.
 type blStorage struct {
-	left             [3]uint16 // assembly, provisioning, secure
+	left             [3]bool // assembly, provisioning, secure
 	numKeys          uint32
 	implementationID [ImplementationIDSize]byte
 	keyValid         uint32
 	keyHash          [SignerIDSize]byte
 }
 
+// otpOffsets are where the fields after the lifecycle are.
+type otpOffsets struct{ numKeys, implID, keyValid, keyHash, size int }
+
+func offsetsFor(unit int) (o otpOffsets) {
+	o.numKeys = otpLifecycle + 4*unit
+	o.implID = o.numKeys + 4
+	o.keyValid = o.implID + ImplementationIDSize
+	o.keyHash = o.keyValid + 4
+	o.size = o.keyHash + SignerIDSize
+	return o
+}
+
 func readBLStorage(u *uicr.UICR) (blStorage, error) {
 	var b blStorage
-	var p [blStorageSize]byte
-	if err := u.ReadOTP(0, p[:]); err != nil {
+	unit := u.Layout().Unit
+	o := offsetsFor(unit)
+	p := make([]byte, o.size)
+	if err := u.ReadOTP(0, p); err != nil {
 		return b, err
 	}
 	for i := range b.left {
-		b.left[i] = binary.LittleEndian.Uint16(p[otpLifecycle+2*i:])
+		b.left[i] = !allErased(p[otpLifecycle+unit*i : otpLifecycle+unit*(i+1)])
 	}
-	b.numKeys = binary.LittleEndian.Uint32(p[otpNumKeys:])
-	copy(b.implementationID[:], p[otpImplID:])
-	b.keyValid = binary.LittleEndian.Uint32(p[otpKeyValid:])
-	copy(b.keyHash[:], p[otpKeyHash:])
+	b.numKeys = binary.LittleEndian.Uint32(p[o.numKeys:])
+	copy(b.implementationID[:], p[o.implID:])
+	b.keyValid = binary.LittleEndian.Uint32(p[o.keyValid:])
+	copy(b.keyHash[:], p[o.keyHash:])
 	return b, nil
 }
 
@@ -69,24 +78,25 @@ func readBLStorage(u *uicr.UICR) (blStorage, error) {
 // boots.
 func writeBLStorage(u *uicr.UICR, s0, s1 uint32, id [ImplementationIDSize]byte, keyHash [SignerIDSize]byte) error {
 	le := binary.LittleEndian
+	o := offsetsFor(u.Layout().Unit)
 	return errors.Join(
 		u.WriteOTP(otpSlots, le.AppendUint32(le.AppendUint32(nil, s0), s1)),
-		u.WriteOTP(otpNumKeys, le.AppendUint32(nil, numKeysOfDevice)),
-		u.WriteOTP(otpImplID, id[:]),
-		u.WriteOTP(otpKeyHash, keyHash[:]),
+		u.WriteOTP(o.numKeys, le.AppendUint32(nil, numKeysOfDevice)),
+		u.WriteOTP(o.implID, id[:]),
+		u.WriteOTP(o.keyHash, keyHash[:]),
 	)
 }
 
-// lifecycle is the state that the halfwords of the states left spell: they are
-// left in order, so a state left before an earlier one is no state at all.
+// lifecycle is the state that the states left spell: they are left in order, so
+// a state left before an earlier one is no state at all.
 func (b *blStorage) lifecycle() uint32 {
 	states := []uint32{LifecycleAssemblyAndTest, LifecycleProvisioning, LifecycleSecured, LifecycleDecommissioned}
 	n := 0
-	for n < len(b.left) && b.left[n] != stateNotLeft {
+	for n < len(b.left) && b.left[n] {
 		n++
 	}
 	for _, later := range b.left[n:] {
-		if later != stateNotLeft {
+		if later {
 			return LifecycleUnknown
 		}
 	}
@@ -99,9 +109,10 @@ func advanceLifecycle(u *uicr.UICR) error {
 	if err != nil {
 		return err
 	}
+	unit := u.Layout().Unit
 	for i, left := range b.left {
-		if left == stateNotLeft {
-			return u.WriteOTP(otpLifecycle+2*i, binary.LittleEndian.AppendUint16(nil, stateLeft))
+		if !left {
+			return u.WriteOTP(otpLifecycle+unit*i, make([]byte, unit))
 		}
 	}
 	return errors.New("platform: a decommissioned device has no next state")

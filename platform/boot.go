@@ -4,42 +4,61 @@ import (
 	"errors"
 
 	"github.com/postern-spe/postern/platform/board"
-	"github.com/postern-spe/postern/platform/spu"
+	"github.com/postern-spe/postern/platform/bus"
+	"github.com/postern-spe/postern/platform/fprotect"
+	"github.com/postern-spe/postern/platform/scb"
 )
 
-// Boot programs and locks the SPU as TF-M does on the nRF53 (spu_init_cfg):
-// secure code may be read and executed but not written, the non-secure image,
-// the secondary slot and the non-secure storage are given to the non-secure
-// world, the end of the secure image becomes non-secure callable, RAM is
-// divided, the access-error interrupts are enabled. PS, ITS and the counters
-// stay as a reset leaves them: secure. The locks last until the next Open; a
-// second Boot is an error.
+// Boot does what TF-M's first instructions do on these boards: it divides memory,
+// peripherals, channels and pins between the worlds as the board's table says,
+// locks that until the next reset, lets blocked accesses interrupt, keeps the
+// reset of the system for secure software, and sets the debug port as the device
+// was provisioned. There is one Boot between two resets.
 func (s *SoC) Boot() error {
-	if s.SPU.ReadRegister(spu.RegFlashNSC)&spu.PermLock != 0 {
+	switch {
+	case s.Blank:
+		return errors.New("platform: the device is blank, there is nothing to boot")
+	case s.booted:
 		return errors.New("platform: the device has booted already")
 	}
-	for _, a := range s.Board.Areas {
-		if a.Rights == 0 {
-			continue
-		}
-		if err := s.SPU.SetFlash(a.Base, a.Size, a.Attr == spu.Secure, a.Rights, true); err != nil {
-			return err
-		}
-		if a.Name == board.SecureImage {
-			if err := s.SPU.SetCallable(a.End(), s.Board.Callable); err != nil {
-				return err
-			}
-		}
-	}
-	const all = spu.Read | spu.Write | spu.Execute
-	m := s.Board.Memory
-	if err := s.SPU.SetRAM(m.RAMBase, s.Board.SecureRAM, true, all, true); err != nil {
+	s.booted = true
+	if err := s.protectBootloader(); err != nil {
 		return err
 	}
-	if err := s.SPU.SetRAM(m.RAMBase+s.Board.SecureRAM, m.RAMSize-s.Board.SecureRAM, false, all, true); err != nil {
+	if err := s.blocks.protection.divide(s.Board); err != nil {
 		return err
 	}
-	const ramFlashPeriph = 0x7
-	s.SPU.WriteRegister(spu.RegIntEnSet, ramFlashPeriph)
-	return nil
+	// Only secure software resets the system from here on.
+	s.blocks.scb.WriteRegister(scb.RegAIRCR, scb.VectKey|scb.SysResetReqS, bus.Secure)
+	return s.bootDebug()
+}
+
+// protectBootloader is the bootloader's own last act: nobody changes it until the
+// next reset. The two regions of the RRAMC hold 62 KiB, so the last 2 KiB of
+// nRF54L's, which are spare, stay open to the secure world.
+func (s *SoC) protectBootloader() error {
+	bl2, _ := s.Board.Area(board.Bootloader)
+	if rramc, ok := s.blocks.flash.(rramFlash); ok {
+		const most, first, second = 62 << 10, 3, 4
+		regions := fprotect.OnRRAMC(rramc, s.Board.Flash.Size, first, second)
+		return regions.Protect(bl2.Base, min(int(bl2.Size), most))
+	}
+	blocks := fprotect.OnSPU(s.blocks.protection.(oneSPU).SPU, s.Board.Flash.Base, s.Board.Flash.Size, s.Board.Flash.Region)
+	return blocks.Protect(bl2.Base, int(bl2.Size))
+}
+
+// protection is the units that divide the chip between the worlds.
+type protection interface {
+	bus.Guard
+	// divide gives each world what the board's table gives it, and locks it.
+	divide(b *board.Board) error
+	// securePins and secureChannels are the lines of an instance that the
+	// non-secure view must not have.
+	securePins(instance string) func() uint32
+	secureChannels(instance string) func() uint32
+	secureGroups(instance string) func() uint32
+	// dma is the attribute of the transactions of a peripheral's EasyDMA.
+	dma(p board.Peripheral) bus.Attribute
+	// cpuLock returns the CPULOCK register; nil where there is none.
+	cpuLock() func() uint32
 }

@@ -13,29 +13,25 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/postern-spe/postern/platform/board"
-	"github.com/postern-spe/postern/platform/cryptocell"
-	"github.com/postern-spe/postern/platform/kmu"
-	"github.com/postern-spe/postern/platform/nvmc"
-	"github.com/postern-spe/postern/platform/uicr"
+	"github.com/postern-spe/postern/platform/power"
 )
 
-// The files of a device directory.
+// The files of a device directory that hold no cells; images.go has those.
 const (
 	deviceFile = "device.json"
-	flashFile  = "flash.bin"
-	uicrFile   = "uicr.bin"
 	// IAKFile is the public attestation key: a PEM SubjectPublicKeyInfo.
 	IAKFile  = "iak.pub.pem"
 	lockFile = "lock"
 )
 
 // formatVersion is the version of the directory's layout.
-const formatVersion = 1
+const formatVersion = 2
 
 // maxTextFile bounds what is read of device.json and iak.pub.pem.
 const maxTextFile = 4096
@@ -44,10 +40,11 @@ const deviceIDBytes = 16
 
 // description is device.json.
 type description struct {
-	Format   int       `json:"format"`
-	Board    string    `json:"board"`
-	DeviceID string    `json:"device_id"`
-	Created  time.Time `json:"created"`
+	Format   int         `json:"format"`
+	Board    string      `json:"board"`
+	DeviceID string      `json:"device_id"`
+	Created  time.Time   `json:"created"`
+	Debug    DebugPolicy `json:"debug"`
 }
 
 // directory is a device directory, held open, so that what is checked is what
@@ -135,7 +132,7 @@ func foreign(st *unix.Stat_t, private bool) string {
 
 // load checks every file of the directory and puts the SoC together. It changes
 // nothing.
-func (d *directory) load() (*SoC, error) {
+func (d *directory) load(o OpenOptions) (*SoC, error) {
 	desc, b, err := d.description()
 	if err != nil {
 		return nil, err
@@ -144,20 +141,18 @@ func (d *directory) load() (*SoC, error) {
 	if err != nil {
 		return nil, err
 	}
-	flash, err := d.cells(flashFile, int(b.Memory.FlashSize), b.PageSize)
+	supply := new(power.Supply)
+	im, err := d.openImages(b, supply)
 	if err != nil {
 		return nil, err
 	}
-	info, err := d.cells(uicrFile, uicr.Size, uicr.Size)
+	s, err := assemble(b, desc, im, supply, o)
 	if err != nil {
-		flash.Close()
 		return nil, err
 	}
-	s, err := assemble(b, flash, info)
-	if err != nil {
-		return nil, errors.Join(err, flash.Close(), info.Close())
+	if s.Blank {
+		return s, nil
 	}
-	s.ID, s.Created = desc.DeviceID, desc.Created
 	if err := d.plausible(s, pub); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -213,6 +208,9 @@ func (d *directory) description() (desc description, b *board.Board, err error) 
 	if id, err := hex.DecodeString(desc.DeviceID); err != nil || len(id) != deviceIDBytes {
 		return bad("has no valid device identifier")
 	}
+	if !slices.Contains(DebugPolicies(), string(desc.Debug)) {
+		return bad("names the debug policy %q, which is not known", desc.Debug)
+	}
 	return desc, b, nil
 }
 
@@ -232,65 +230,29 @@ func (d *directory) publicKey() ([]byte, error) {
 	return nil, &DeviceError{d.path(IAKFile), "is not a P-256 public key in PEM"}
 }
 
-// cells maps a file of flash cells.
-func (d *directory) cells(name string, size, page int) (*nvmc.Array, error) {
-	f, err := d.open(name, unix.O_RDWR)
-	if err != nil {
-		return nil, d.explain(name, err)
-	}
-	defer f.Close()
-	if err := d.check(f, name, true); err != nil {
-		return nil, err
-	}
-	st, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("platform: %w", err)
-	}
-	if st.Size() != int64(size) {
-		return nil, &DeviceError{d.path(name), fmt.Sprintf("is %d bytes, not %d", st.Size(), size)}
-	}
-	return nvmc.MapArray(f, size, page)
-}
-
 // plausible checks that the UICR is a provisioned device's: its lifecycle and
-// bootloader storage, its key slots, and that the identity key decrypts and is
+// bootloader storage, that the root keys are there, and that the identity key is
 // the one in iak.pub.pem.
 func (d *directory) plausible(s *SoC, pub []byte) (err error) {
 	bad := func(what string) error { return &DeviceError{d.path(uicrFile), what} }
-	if s.storage, err = readBLStorage(s.UICR); err != nil {
+	if s.storage, err = readBLStorage(s.uicr); err != nil {
 		return err
 	}
 	if what := s.storage.fault(); what != "" {
 		return bad(what)
 	}
-	for _, want := range keySlots {
-		c, err := s.KMU.Config(want.slot)
-		if err != nil {
-			return err
-		}
-		if c.State != kmu.Active || c.Dest != want.dest || c.Perm != want.perm {
-			return bad(fmt.Sprintf("has no usable key in slot %d", want.slot))
+	for _, derive := range []func(label, context, out []byte) error{s.Keys.DeriveHUK, s.Keys.DeriveMKEK} {
+		var probe [1]byte
+		if err := derive([]byte("probe"), nil, probe[:]); err != nil {
+			return &DeviceError{d.path(keysFile), "has no usable root keys: " + err.Error()}
 		}
 	}
-	got, err := s.CryptoCell.IdentityPublicKey()
+	got, err := s.Keys.IdentityPublicKey()
 	if err != nil {
-		return bad("holds an identity key that does not decrypt")
+		return &DeviceError{d.path(keysFile), "holds an identity key that does not decrypt"}
 	}
 	if !bytes.Equal(got, pub) {
 		return &DeviceError{d.path(IAKFile), "is not this device's key"}
 	}
 	return nil
-}
-
-// keySlots is what a provisioned device has in the KMU.
-var keySlots = [...]struct {
-	slot       int
-	dest, perm uint32
-}{
-	{kmu.SlotMKEK, cryptocell.RegAESKey0, kmu.PermKey},
-	{kmu.SlotMKEK + 1, cryptocell.RegAESKey1, kmu.PermKey},
-	{kmu.SlotMEXT, cryptocell.RegAESKey0, kmu.PermKey},
-	{kmu.SlotMEXT + 1, cryptocell.RegAESKey1, kmu.PermKey},
-	{kmu.SlotKIdent, kmu.NoDest, kmu.PermIdentity},
-	{kmu.SlotKIdent + 1, kmu.NoDest, kmu.PermIdentity},
 }

@@ -47,14 +47,14 @@ func clone(t *testing.T, dir string) string {
 	if err := os.CopyFS(dst, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{".", deviceFile, flashFile, uicrFile, lockFile, IAKFile} {
-		st, err := os.Stat(filepath.Join(dir, name))
+	modes := func(path string, st os.FileInfo, err error) error {
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		if err := os.Chmod(filepath.Join(dst, name), st.Mode().Perm()); err != nil {
-			t.Fatal(err)
-		}
+		return os.Chmod(filepath.Join(dst, strings.TrimPrefix(path, dir)), st.Mode().Perm())
+	}
+	if err := filepath.Walk(dir, modes); err != nil {
+		t.Fatal(err)
 	}
 	return dst
 }
@@ -87,9 +87,9 @@ func TestDamagedDevices(t *testing.T) {
 			}
 		}
 	}
-	clearUICR := func(off int) func(*testing.T, string) {
+	clearWord := func(name string, off int) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
-			f, err := os.OpenFile(filepath.Join(dir, uicrFile), os.O_RDWR, 0)
+			f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,7 +134,7 @@ func TestDamagedDevices(t *testing.T) {
 		{"device.json huge", write(deviceFile, strings.Repeat(" ", maxTextFile+1)), deviceFile},
 		{"device.json with more", edit(deviceFile, "}", "} {}"), deviceFile},
 		{"unknown field", edit(deviceFile, `"board"`, `"extra": 1, "board"`), deviceFile},
-		{"another format", edit(deviceFile, `"format": 1`, `"format": 2`), deviceFile},
+		{"another format", edit(deviceFile, `"format": 2`, `"format": 1`), deviceFile},
 		{"unknown board", edit(deviceFile, "nrf5340", "nrf9999"), deviceFile},
 		{"bad identifier", edit(deviceFile, `"device_id": "`, `"device_id": "0`), deviceFile},
 		{"flash short", do(func(p string) error { return os.Truncate(p, 1<<20-1) }, flashFile), flashFile},
@@ -142,9 +142,17 @@ func TestDamagedDevices(t *testing.T) {
 		{"UICR empty", do(func(p string) error { return os.Truncate(p, 0) }, uicrFile), uicrFile},
 		{"UICR erased", write(uicrFile, strings.Repeat("\xff", 4096)), uicrFile},
 		{"UICR zero", write(uicrFile, strings.Repeat("\x00", 4096)), uicrFile},
-		{"UICR identity key changed", clearUICR(0x800 + 6*16), uicrFile},
-		{"UICR MKEK changed", clearUICR(0x800 + 2*16), uicrFile},
-		{"UICR MEXT revoked", clearUICR(0x400 + 4*8 + 6), uicrFile},
+		{"identity key changed", clearWord(keysFile, 6*16), keysFile},
+		{"MKEK changed", clearWord(keysFile, 2*16), keysFile},
+		{"MEXT revoked", clearWord(uicrFile, 0x400+4*8+6), keysFile},
+		{"unknown debug policy", edit(deviceFile, `"locked"`, `"ajar"`), deviceFile},
+		{"no non-secure flash", remove(flashNSFile), flashNSFile},
+		{"no keys", remove(keysFile), keysFile},
+		{"keys short", do(func(p string) error { return os.Truncate(p, 2000) }, keysFile), keysFile},
+		{"no external flash", remove(externalFile), externalFile},
+		{"no wear", remove(flashWearFile), flashWearFile},
+		{"wear short", do(func(p string) error { return os.Truncate(p, 4096) }, flashWearFile), flashWearFile},
+		{"keys readable by the group", do(mode(0o640), keysFile), keysFile},
 		{"UICR lifecycle out of order", func(t *testing.T, dir string) {
 			// left_assembly back to not left
 			f, err := os.OpenFile(filepath.Join(dir, uicrFile), os.O_RDWR, 0)
@@ -183,7 +191,7 @@ func TestDamagedDevices(t *testing.T) {
 			dir := clone(t, sound)
 			tt.damage(t, dir)
 			before := snapshot(t, dir)
-			s, err := Open(dir)
+			s, err := Open(dir, OpenOptions{})
 			if err == nil {
 				s.Close()
 				t.Fatal("opened")
@@ -200,7 +208,7 @@ func TestDamagedDevices(t *testing.T) {
 	}
 	for name, dir := range map[string]string{"nothing there": filepath.Join(t.TempDir(), "no"), "empty directory": t.TempDir()} {
 		var de *DeviceError
-		if _, err := Open(dir); !errors.As(err, &de) {
+		if _, err := Open(dir, OpenOptions{}); !errors.As(err, &de) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -215,7 +223,7 @@ func TestForeignOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	var de *DeviceError
-	if _, err := Open(dir); !errors.As(err, &de) || !strings.Contains(de.What, "4711") {
+	if _, err := Open(dir, OpenOptions{}); !errors.As(err, &de) || !strings.Contains(de.What, "4711") {
 		t.Errorf("%v", err)
 	}
 }

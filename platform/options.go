@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/postern-spe/postern/platform/board"
 	"github.com/postern-spe/postern/platform/cryptocell"
+	"github.com/postern-spe/postern/platform/keyfile"
 )
 
 // implementationVersion goes into the default implementation identifier,
@@ -24,7 +26,8 @@ type ProvisionOptions struct {
 	// Board is the board's name; empty is board.Default.
 	Board string
 	// IAK is the attestation key, cryptocell.ScalarSize bytes; nil makes a
-	// random one that nobody ever sees. The caller wipes it.
+	// random one that nobody ever sees. The caller wipes it. Boards with CRACEN
+	// derive theirs from the seed, and take none.
 	IAK cryptocell.Scalar
 	// ImplementationID is ImplementationIDSize bytes; nil derives it from the
 	// board's name and the version of this emulation, so that devices of one
@@ -34,6 +37,31 @@ type ProvisionOptions struct {
 	// boots, SignerIDSize bytes; nil takes a key made for this device and
 	// forgotten.
 	RoTPublicKeyHash []byte
+	// Debug is who may use the debug port.
+	Debug DebugPolicy
+	// Keys are put into the slots of the KMU; for boards with CRACEN.
+	Keys []keyfile.Key
+}
+
+// DebugPolicy is who may use the debug port of a device. An ERASEALL is open to
+// everybody.
+type DebugPolicy string
+
+const (
+	// DebugLocked: nobody. UICR.APPROTECT and SECUREAPPROTECT are protected.
+	DebugLocked DebugPolicy = "locked"
+	// DebugNonSecure: a debugger sees what non-secure code sees.
+	DebugNonSecure DebugPolicy = "non-secure"
+	// DebugOpen: a debugger sees everything but the keys.
+	DebugOpen DebugPolicy = "open"
+	// DebugUnlock: as DebugOpen, for who knows the device's debug key. The
+	// firmware keeps the port closed otherwise, where the silicon lets it.
+	DebugUnlock DebugPolicy = "unlock"
+)
+
+// DebugPolicies returns all policies, the default first.
+func DebugPolicies() []string {
+	return []string{string(DebugLocked), string(DebugNonSecure), string(DebugOpen), string(DebugUnlock)}
 }
 
 // resolve checks the options and fills in what they leave open.
@@ -46,10 +74,8 @@ func (o *ProvisionOptions) resolve() (*Provisioned, *board.Board, error) {
 	if !ok {
 		return nil, nil, fmt.Errorf("platform: no board %q; there is %s", name, strings.Join(board.Names(), ", "))
 	}
-	if o.IAK != nil {
-		if err := o.IAK.Check(); err != nil {
-			return nil, nil, err
-		}
+	if err := o.check(b); err != nil {
+		return nil, nil, err
 	}
 	id := make([]byte, deviceIDBytes)
 	rand.Read(id)
@@ -69,6 +95,27 @@ func (o *ProvisionOptions) resolve() (*Provisioned, *board.Board, error) {
 		return nil, nil, err
 	}
 	return p, b, nil
+}
+
+// check finds what the board cannot do.
+func (o *ProvisionOptions) check(b *board.Board) error {
+	if o.Debug == "" {
+		o.Debug = DebugLocked
+	}
+	cracen := b.KeyHardware == board.CRACEN
+	switch {
+	case !slices.Contains(DebugPolicies(), string(o.Debug)):
+		return fmt.Errorf("platform: no debug policy %q; there is %s", o.Debug, strings.Join(DebugPolicies(), ", "))
+	case o.Debug == DebugUnlock && !chipOf(b).softwareUnlock:
+		return fmt.Errorf("platform: the %s has no unlocking by software: its UICR alone decides", b.Name)
+	case o.IAK != nil && cracen:
+		return fmt.Errorf("platform: the %s derives its identity key from the seed in the KMU and takes none", b.Name)
+	case o.IAK != nil:
+		return o.IAK.Check()
+	case len(o.Keys) > 0 && !cracen:
+		return fmt.Errorf("platform: a key file is for boards with CRACEN; the %s has a %s", b.Name, b.KeyHardware)
+	}
+	return nil
 }
 
 // orDefault copies a value of exactly len(dst) bytes, or the hash of what

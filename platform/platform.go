@@ -4,14 +4,19 @@
 //
 // A device is a directory, made by Provision and booted by Open:
 //
-//	device.json   format version, board, device identifier, when it was made
-//	flash.bin     the flash, as it is in the chip's address space
-//	uicr.bin      the UICR page: debug protection, OTP, key slots
-//	iak.pub.pem   the public attestation key, for verifiers
-//	lock          held, with the holder's process ID, while the device is open
+//	device.json    format version, board, device identifier, when it was made
+//	flash.bin      the secure world's flash, at its offsets in the chip's
+//	flash-ns.bin   the non-secure world's, likewise
+//	flash.wear     how often each page was erased, each word written
+//	uicr.bin       the UICR page: debug protection, OTP, settings of key slots
+//	uicr.wear      how often each word of it was written
+//	keys.bin       the values of the key slots
+//	external.bin   the external flash, and external.wear; not on every board
+//	iak.pub.pem    the public attestation key, for verifiers
+//	lock           held, with the holder's process ID, while the device is open
 //
 // Everything in it but iak.pub.pem is the secure world's alone, and the files
-// are the hardware: who can read uicr.bin has the root keys, as someone with
+// are the hardware: who can read keys.bin has the root keys, as someone with
 // the opened chip under a probe might. The directory's mode, the owner checks
 // of Open and the host's own disk encryption are what protects it; there is no
 // key of this emulation that could.
@@ -23,16 +28,18 @@ package platform
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-spe/postern/platform/board"
 	"github.com/postern-spe/postern/platform/bus"
-	"github.com/postern-spe/postern/platform/cryptocell"
+	"github.com/postern-spe/postern/platform/clock"
+	"github.com/postern-spe/postern/platform/counters"
 	"github.com/postern-spe/postern/platform/ctrlap"
-	"github.com/postern-spe/postern/platform/kmu"
-	"github.com/postern-spe/postern/platform/nvmc"
-	"github.com/postern-spe/postern/platform/spu"
+	"github.com/postern-spe/postern/platform/power"
 	"github.com/postern-spe/postern/platform/trng"
 	"github.com/postern-spe/postern/platform/uicr"
 )
@@ -43,20 +50,63 @@ type SoC struct {
 	Board   *board.Board
 	ID      string    // the device identifier, 32 hexadecimal digits
 	Created time.Time // when the device was provisioned
+	// Blank: the device has been wiped. There are no keys, and no program that
+	// could boot; what is left is the debug port.
+	Blank bool
 
-	SPU        *spu.SPU
-	Flash      *nvmc.Controller
-	UICR       *uicr.UICR
-	KMU        *kmu.KMU
-	CryptoCell *cryptocell.CryptoCell
-	TRNG       *trng.TRNG
-	Bus        *bus.Bus
-	CtrlAP     *ctrlap.CtrlAP
+	Power    *power.Supply
+	Clock    *clock.Clock
+	Bus      *bus.Bus
+	CtrlAP   *ctrlap.CtrlAP
+	TRNG     *trng.TRNG
+	Keys     RootKeys
+	Counters *counters.Counters // nil on a blank device
 
-	uicrCells *nvmc.Array
+	guard  bus.Guard
+	blocks blocks
+	uicr   *uicr.UICR
+	images *images
+
+	booted, closed bool
+
 	storage   blStorage
+	debug     DebugPolicy
 	bootSeed  [BootSeedSize]byte
 	lock      *os.File
+	onReset   func(ResetReason)
+	onRefusal func(AccessError)
+	resetOnce sync.Once
+	unlockKey atomic.Uint32 // what opens the debug signals; 0: nothing
+}
+
+// RootKeys is the crypto engine that has the device's own keys: CryptoCell with
+// the KMU, or CRACEN. What comes out of it is derived keys, public keys and
+// signatures.
+type RootKeys interface {
+	// DeriveHUK derives a key from MEXT, the hardware unique key, into all of
+	// out. On an error out is zero.
+	DeriveHUK(label, context, out []byte) error
+	// DeriveMKEK is DeriveHUK from MKEK, the key encryption key.
+	DeriveMKEK(label, context, out []byte) error
+	// IdentityPublicKey returns the public identity key as an uncompressed
+	// point on P-256, 65 bytes.
+	IdentityPublicKey() ([]byte, error)
+	// SignIdentity signs a SHA-256 hash with the identity key: r and s of 32
+	// bytes each, big-endian.
+	SignIdentity(hash []byte) ([]byte, error)
+	// Close wipes what is held outside the key slots.
+	Close()
+}
+
+// FlashArea is the secure flash driver of one part of a memory. Offsets are from
+// the start of the area.
+type FlashArea interface {
+	Addr() uint32
+	Size() int
+	PageSize() int
+	Read(off int, p []byte) error
+	Program(off int, p []byte) error
+	Erase(off int) error
 }
 
 // Sizes of the values that attestation reports, in bytes.
@@ -66,39 +116,31 @@ const (
 	SignerIDSize         = 32
 )
 
-// assemble puts the blocks of a board together over flash and UICR cells.
-func assemble(b *board.Board, flash, uicrCells *nvmc.Array) (*SoC, error) {
-	u, err := uicr.New(uicrCells)
-	if err != nil {
-		return nil, err
-	}
-	engine := cryptocell.NewEngine()
-	k, err := kmu.New(u, engine)
-	if err != nil {
-		return nil, err
-	}
-	s := spu.New(b.Memory)
-	n := nvmc.New(flash, b.Memory.FlashBase, s)
-	return &SoC{
-		Board:      b,
-		SPU:        s,
-		Flash:      n,
-		UICR:       u,
-		KMU:        k,
-		CryptoCell: cryptocell.New(engine, k, u),
-		TRNG:       new(trng.TRNG),
-		Bus:        bus.New(b, s, n, u, k),
-		CtrlAP:     ctrlap.New(u),
-		uicrCells:  uicrCells,
-	}, nil
+// OpenOptions is how a device is powered. The zero value is a power-on with
+// nobody to listen.
+type OpenOptions struct {
+	// Reset is why the processor starts.
+	Reset ResetReason
+	// OnReset is called once, on a goroutine of its own, when something on the
+	// chip resets it. The SoC is to be closed then, and opened anew with that
+	// reason.
+	OnReset func(ResetReason)
+	// OnAccessError is called for interrupts of the blocks that guard memory and
+	// peripherals, after the event has been cleared. It does not block.
+	OnAccessError func(AccessError)
+	// PowerFailAt lets the power fail at that point, 1 being the first after
+	// Open; PowerFailSeed decides what the torn cells hold. OnPowerLoss is
+	// called then, once, on a goroutine of its own.
+	PowerFailAt, PowerFailSeed uint64
+	OnPowerLoss                func()
 }
 
 // Open boots the device in dir: it takes the device's lock, checks every file,
-// and maps flash and UICR. A directory that is not a sound device gives a
+// and maps the memories. A directory that is not a sound device gives a
 // *DeviceError, one that is open already, here or in another process, an
-// *InUseError, and in both cases nothing in it has been changed. The SPU is as
-// after reset; Boot programs it.
-func Open(dir string) (*SoC, error) {
+// *InUseError, and in both cases nothing in it has been changed. Guards are as
+// after reset; Boot programs them.
+func Open(dir string, o OpenOptions) (*SoC, error) {
 	d, err := openDirectory(dir)
 	if err != nil {
 		return nil, err
@@ -108,9 +150,9 @@ func Open(dir string) (*SoC, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.load()
+	s, err := d.load(o)
 	if err == nil {
-		err = s.start(d, lock)
+		err = s.start(d, lock, o)
 	}
 	if err != nil {
 		if s != nil {
@@ -125,8 +167,8 @@ func Open(dir string) (*SoC, error) {
 }
 
 // start does what changes something: it comes after every check.
-func (s *SoC) start(d *directory, lock *os.File) error {
-	if _, err := s.TRNG.Read(s.bootSeed[:]); err != nil {
+func (s *SoC) start(d *directory, lock *os.File, o OpenOptions) error {
+	if _, err := io.ReadFull(s.TRNG, s.bootSeed[:]); err != nil {
 		return err
 	}
 	if lock == nil {
@@ -140,16 +182,38 @@ func (s *SoC) start(d *directory, lock *os.File) error {
 		return fmt.Errorf("platform: write %s: %w", d.path(lockFile), err)
 	}
 	s.lock = lock
-	return nil
+	if err := s.images.punch(d, s.Board); err != nil {
+		return err
+	}
+	if o.OnPowerLoss != nil {
+		s.Power.OnLoss(o.OnPowerLoss)
+	}
+	s.Power.CutAt(o.PowerFailAt, o.PowerFailSeed)
+	if s.Blank {
+		return nil
+	}
+	if err := s.blocks.keySlots.finish(); err != nil {
+		return err
+	}
+	// Opening the counters may finish what a power cut has interrupted.
+	area, err := s.Area(board.NVCounters)
+	if err != nil {
+		return err
+	}
+	s.Counters, err = counters.Open(area)
+	return err
 }
 
-// Close turns the power off: flash and UICR are written to the host's disk, the
+// Close turns the power off: the memories are written to the host's disk, the
 // device can be opened again. Accesses that are under way end first; later ones
-// get nvmc.ErrClosed, over the bus a fault. Closing again does nothing.
+// get errors, over the bus a fault. Closing again does nothing.
 func (s *SoC) Close() error {
-	s.CryptoCell.Close()
-	flash := s.Flash.Array()
-	err := errors.Join(flash.Sync(), flash.Close(), s.uicrCells.Sync(), s.uicrCells.Close())
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.Keys.Close()
+	err := errors.Join(s.images.sync(), s.blocks.close(), s.images.close())
 	if s.lock != nil {
 		err = errors.Join(err, release(s.lock))
 		s.lock = nil
@@ -159,13 +223,17 @@ func (s *SoC) Close() error {
 
 // Area returns the secure flash driver of one of the board's areas, by its name
 // (board.ITS, board.PS ...).
-func (s *SoC) Area(name string) (*nvmc.Area, error) {
+func (s *SoC) Area(name string) (FlashArea, error) {
 	a, ok := s.Board.Area(name)
 	if !ok {
 		return nil, fmt.Errorf("platform: board %s has no flash area %q", s.Board.Name, name)
 	}
-	return s.Flash.Area(a.Base, a.Size), nil
+	return s.blocks.flash.area(a.Base, a.Size), nil
 }
+
+// KeyMemory returns what kind of memory the values of the key slots are in: see
+// package secretmem.
+func (s *SoC) KeyMemory() string { return s.images.keys.Kind() }
 
 // BootSeed returns random bytes that stay the same until the next Open
 // (tfm_plat_get_boot_seed).

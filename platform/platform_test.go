@@ -14,9 +14,8 @@ import (
 	"testing"
 
 	"github.com/postern-spe/postern/platform/board"
-	"github.com/postern-spe/postern/platform/ctrlap"
-	"github.com/postern-spe/postern/platform/nvmc"
-	"github.com/postern-spe/postern/platform/spu"
+	"github.com/postern-spe/postern/platform/bus"
+	"github.com/postern-spe/postern/platform/cells"
 )
 
 func provision(t testing.TB, opts ProvisionOptions) *Provisioned {
@@ -30,7 +29,7 @@ func provision(t testing.TB, opts ProvisionOptions) *Provisioned {
 
 func open(t testing.TB, dir string) *SoC {
 	t.Helper()
-	s, err := Open(dir)
+	s, err := Open(dir, OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +65,8 @@ func TestProvisionThenOpen(t *testing.T) {
 	if s.SignerID() != p.SignerID || s.SignerID() == [32]byte{} {
 		t.Errorf("signer %x", s.SignerID())
 	}
-	if got := s.CtrlAP.Read(ctrlap.RegAPProtectStatus); got != 0 {
-		t.Errorf("the debug port is open: 0x%x", got)
+	if _, open := s.CtrlAP.MemoryAccess(); open {
+		t.Error("the debug port is open")
 	}
 
 	// The PEM file verifies what the engine signs.
@@ -81,7 +80,7 @@ func TestProvisionThenOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	hash := sha256.Sum256([]byte("token"))
-	sig, err := s.CryptoCell.SignIdentity(hash[:])
+	sig, err := s.Keys.SignIdentity(hash[:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +94,7 @@ func TestContentsSurviveAReopen(t *testing.T) {
 	var seeds [2][32]byte
 	var huk [2][]byte
 	for i := range 2 {
-		s, err := Open(p.Dir)
+		s, err := Open(p.Dir, OpenOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +119,7 @@ func TestContentsSurviveAReopen(t *testing.T) {
 		}
 		seeds[i] = s.BootSeed()
 		huk[i] = make([]byte, 32)
-		if err := s.CryptoCell.DeriveHUK([]byte("test"), nil, huk[i]); err != nil {
+		if err := s.Keys.DeriveHUK([]byte("test"), nil, huk[i]); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
@@ -129,10 +128,10 @@ func TestContentsSurviveAReopen(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Errorf("second close: %v", err)
 		}
-		if err := its.Read(0, got); err != nvmc.ErrClosed {
+		if err := its.Read(0, got); err != cells.ErrClosed {
 			t.Errorf("read after close: %v", err)
 		}
-		if err := s.CryptoCell.DeriveHUK(nil, nil, got); err == nil {
+		if err := s.Keys.DeriveHUK(nil, nil, got); err == nil {
 			t.Error("derived a key after close")
 		}
 	}
@@ -144,7 +143,7 @@ func TestContentsSurviveAReopen(t *testing.T) {
 	}
 	other := open(t, provision(t, ProvisionOptions{}).Dir)
 	key := make([]byte, 32)
-	if err := other.CryptoCell.DeriveHUK([]byte("test"), nil, key); err != nil || bytes.Equal(key, huk[0]) {
+	if err := other.Keys.DeriveHUK([]byte("test"), nil, key); err != nil || bytes.Equal(key, huk[0]) {
 		t.Errorf("two devices share a hardware unique key (%v)", err)
 	}
 }
@@ -152,7 +151,7 @@ func TestContentsSurviveAReopen(t *testing.T) {
 func TestInUse(t *testing.T) {
 	dir := provision(t, ProvisionOptions{}).Dir
 	s := open(t, dir)
-	_, err := Open(dir)
+	_, err := Open(dir, OpenOptions{})
 	var iu *InUseError
 	if !errors.As(err, &iu) || iu.PID != os.Getpid() {
 		t.Fatalf("%v", err)
@@ -173,65 +172,84 @@ func TestMissingLockFileIsMade(t *testing.T) {
 	}
 	open(t, dir)
 	var iu *InUseError
-	if _, err := Open(dir); !errors.As(err, &iu) {
+	if _, err := Open(dir, OpenOptions{}); !errors.As(err, &iu) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestBoot(t *testing.T) {
-	s := open(t, provision(t, ProvisionOptions{}).Dir)
-	if err := s.Boot(); err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range s.Board.Areas {
-		for _, addr := range []uint32{a.Base, a.End() - 4} {
-			_, f := s.Bus.Load(addr, 4, spu.NonSecure)
-			want := spu.NoFault
-			if a.Attr == spu.Secure {
-				want = spu.SecureFault
+	for _, name := range board.Names() {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, provision(t, ProvisionOptions{Board: name}).Dir)
+			if err := s.Boot(); err != nil {
+				t.Fatal(err)
 			}
-			if f != want {
-				t.Errorf("non-secure read of %s at 0x%x: %v", a.Name, addr, f)
+			for _, a := range s.Board.Areas {
+				testBootedArea(t, s, a)
 			}
-			if _, f := s.Bus.Load(addr, 4, spu.Secure); f != spu.NoFault {
-				t.Errorf("secure read of %s at 0x%x: %v", a.Name, addr, f)
+			for addr, want := range map[uint32]bus.Fault{
+				s.Board.RAM.Base:                                bus.SecureFault,
+				s.Board.RAM.Base + s.Board.SecureRAM - 4:        bus.SecureFault,
+				s.Board.RAM.Base + s.Board.SecureRAM:            bus.NoFault,
+				s.Board.RAM.End() - 4:                           bus.NoFault,
+				s.Board.UICR:                                    bus.SecureFault,
+				s.Board.RAM.End():                               bus.BusFault,
+				board.SecureAlias | s.Board.Peripherals[0].Base: bus.SecureFault,
+			} {
+				if _, f := s.Bus.Load(addr, 4, bus.NonSecureCPU); f != want {
+					t.Errorf("non-secure load at 0x%08x: %v, want %v", addr, f, want)
+				}
 			}
+			image, _ := s.Board.Area(board.SecureImage)
+			veneers := image.End() - s.Board.Callable
+			if !s.guard.Callable(veneers) || s.guard.Callable(veneers-4) {
+				t.Error("the veneers are not at the end of the secure image")
+			}
+			for _, p := range s.Board.Peripherals {
+				_, f := s.Bus.Load(p.Address(bus.NonSecure), 4, bus.NonSecureCPU)
+				if free := f == bus.NoFault; free != p.NonSecure {
+					t.Errorf("%s at 0x%08x: %v, and the table says %v", p.Name, p.Address(bus.NonSecure), f, p.NonSecure)
+				}
+			}
+			if err := s.Boot(); err == nil {
+				t.Error("booted twice")
+			}
+			if _, err := s.Area("attic"); err == nil {
+				t.Error("an area that the board does not have")
+			}
+		})
+	}
+}
+
+func testBootedArea(t *testing.T, s *SoC, a board.Area) {
+	for _, addr := range []uint32{a.Base, a.End() - 4} {
+		_, f := s.Bus.Load(addr, 4, bus.NonSecureCPU)
+		want := bus.NoFault
+		if a.Attr == bus.Secure {
+			want = bus.SecureFault
 		}
-		area, err := s.Area(a.Name)
-		if err != nil || area.Size() != int(a.Size) || area.PageSize() != 4096 {
-			t.Fatalf("%s: %v", a.Name, err)
+		if f != want {
+			t.Errorf("non-secure read of %s at 0x%x: %v", a.Name, addr, f)
 		}
-		// Secure code is frozen for the secure world as well.
-		frozen := a.Rights != 0 && a.Rights&spu.Write == 0
-		if err := area.Program(0, []byte{0, 0, 0, 0}); (err != nil) != frozen {
-			t.Errorf("program %s: %v", a.Name, err)
+		if _, f := s.Bus.Load(addr, 4, bus.SecureCPU); f != bus.NoFault {
+			t.Errorf("secure read of %s at 0x%x: %v", a.Name, addr, f)
 		}
 	}
-	if !s.SPU.Callable(0x4FC00) || s.SPU.Callable(0x4FBFF) {
-		t.Error("the veneers are not at the end of the secure image")
+	area, err := s.Area(a.Name)
+	if err != nil || area.Size() != int(a.Size) || area.PageSize() != 4096 {
+		t.Fatalf("%s: %v", a.Name, err)
 	}
-	for addr, want := range map[uint32]spu.Fault{0x20000000: spu.SecureFault, 0x2001FFFC: spu.SecureFault, 0x20020000: spu.NoFault, 0x2007FFFC: spu.NoFault} {
-		if _, f := s.Bus.Load(addr, 4, spu.NonSecure); f != want {
-			t.Errorf("RAM at 0x%x: %v", addr, f)
-		}
-	}
-	// The lock holds against the secure world, too.
-	s.SPU.WriteRegister(spu.RegFlashRegion+4*4, 0x7)
-	if _, f := s.Bus.Load(0x10000, 4, spu.NonSecure); f != spu.SecureFault {
-		t.Errorf("the secure image was unlocked: %v", f)
-	}
-	if err := s.Boot(); err == nil {
-		t.Error("booted twice")
-	}
-	if _, err := s.Area("attic"); err == nil {
-		t.Error("an area that the board does not have")
+	// Secure code is frozen for the secure world as well.
+	frozen := a.Rights != 0 && a.Rights&bus.Write == 0 || a.Name == board.Bootloader
+	if err := area.Program(0, make([]byte, 16)); (err != nil) != frozen {
+		t.Errorf("program %s: %v", a.Name, err)
 	}
 }
 
 func BenchmarkOpen(b *testing.B) {
 	dir := provision(b, ProvisionOptions{}).Dir
 	for b.Loop() {
-		s, err := Open(dir)
+		s, err := Open(dir, OpenOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
@@ -18,10 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/postern-spe/postern/platform/board"
+	"github.com/postern-spe/postern/platform/counters"
+	"github.com/postern-spe/postern/platform/cracen"
 	"github.com/postern-spe/postern/platform/cryptocell"
-	"github.com/postern-spe/postern/platform/kmu"
-	"github.com/postern-spe/postern/platform/nvmc"
-	"github.com/postern-spe/postern/platform/uicr"
+	"github.com/postern-spe/postern/platform/keyfile"
+	"github.com/postern-spe/postern/platform/power"
 )
 
 // Provisioned is what there is to know about a new device.
@@ -33,10 +33,12 @@ type Provisioned struct {
 	SignerID         [SignerIDSize]byte
 	IAKPublicKey     []byte // uncompressed point, 65 bytes
 	IAKPath          string // of the same key as PEM
+	// DebugKey unlocks the debug port, where the policy is DebugUnlock.
+	DebugKey uint32
 }
 
-// Provision makes a device in dir, which does not exist, or is an empty
-// directory, in a directory that does exist. It goes the way of a device in the
+// Provision makes a device in dir, which does not exist, is an empty directory,
+// or a device that has been wiped, in a directory that does exist. It goes the way of a device in the
 // factory: lifecycle to provisioning; root keys MKEK and MEXT, identity key,
 // bootloader storage; debug port closed; lifecycle to secured. It works in a
 // temporary directory beside dir and renames it at the end, so that a failure
@@ -51,7 +53,8 @@ func Provision(dir string, opts ProvisionOptions) (*Provisioned, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := vacant(dir); err != nil {
+	wiped, err := vacant(dir)
+	if err != nil {
 		return nil, err
 	}
 	p.Dir, p.IAKPath = dir, filepath.Join(dir, IAKFile)
@@ -61,8 +64,16 @@ func Provision(dir string, opts ProvisionOptions) (*Provisioned, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
-	if err := p.build(tmp, b, opts.IAK); err != nil {
+	if err := p.build(tmp, b, opts); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(tmp))
+	}
+	if wiped {
+		// The two change places, so that there is a whole device at any time.
+		if err := unix.Renameat2(unix.AT_FDCWD, tmp, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE); err != nil {
+			err = &os.LinkError{Op: "rename", Old: tmp, New: dir, Err: err}
+			return nil, errors.Join(fmt.Errorf("platform: %w", err), os.RemoveAll(tmp))
+		}
+		return p, errors.Join(syncDirectory(parent), os.RemoveAll(tmp))
 	}
 	// rename(2), not os.Rename: it replaces an empty directory, and fails on
 	// one that has been filled meanwhile.
@@ -73,127 +84,162 @@ func Provision(dir string, opts ProvisionOptions) (*Provisioned, error) {
 	return p, syncDirectory(parent)
 }
 
-// vacant: dir is not there, or is an empty directory.
-func vacant(dir string) error {
+// vacant: dir is not there, is an empty directory, or a device that has been
+// wiped and is not open.
+func vacant(dir string) (wiped bool, err error) {
 	st, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("platform: %w", err)
+		return false, fmt.Errorf("platform: %w", err)
 	}
 	if !st.IsDir() {
-		return &DeviceError{dir, "exists and is not a directory"}
+		return false, &DeviceError{dir, "exists and is not a directory"}
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("platform: %w", err)
+		return false, fmt.Errorf("platform: %w", err)
 	}
 	defer f.Close()
-	if _, err := f.Readdirnames(1); err == nil {
-		return &DeviceError{dir, "exists and is not empty"}
-	} else if err != io.EOF {
-		return fmt.Errorf("platform: %w", err)
+	if _, err := f.Readdirnames(1); err == io.EOF {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("platform: %w", err)
 	}
-	return nil
+	s, err := Open(dir, OpenOptions{})
+	var used *InUseError
+	if errors.As(err, &used) {
+		return false, err
+	}
+	if err != nil {
+		return false, &DeviceError{dir, "exists and is not empty"}
+	}
+	if !s.Blank {
+		return false, errors.Join(&DeviceError{dir, "exists and is a device"}, s.Close())
+	}
+	return true, s.Close()
 }
 
 // build makes the whole device in tmp.
-func (p *Provisioned) build(tmp string, b *board.Board, iak cryptocell.Scalar) error {
-	desc, err := json.MarshalIndent(description{
-		Format: formatVersion, Board: p.Board, DeviceID: p.DeviceID, Created: time.Now().UTC().Truncate(time.Second),
+func (p *Provisioned) build(tmp string, b *board.Board, opts ProvisionOptions) error {
+	text, err := json.MarshalIndent(description{
+		Format: formatVersion, Board: p.Board, DeviceID: p.DeviceID, Created: time.Now().UTC().Truncate(time.Second), Debug: opts.Debug,
 	}, "", "  ")
 	if err != nil {
 		return err
 	}
-	// Written out, not sparse: the blocks exist, so a full disk shows here.
-	erased := bytes.Repeat([]byte{nvmc.Erased}, int(b.Memory.FlashSize))
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{
-		{deviceFile, append(desc, '\n')},
-		{flashFile, erased},
-		{uicrFile, erased[:uicr.Size]},
-		{lockFile, nil},
-	} {
-		if err := writeFile(filepath.Join(tmp, f.name), f.data, 0o600); err != nil {
+	for _, c := range cellFiles(b) {
+		if err := c.create(tmp); err != nil {
 			return err
 		}
 	}
-	if err := p.fillUICR(tmp, b, iak); err != nil {
+	if err := errors.Join(
+		writeFile(filepath.Join(tmp, deviceFile), append(text, '\n'), 0o600),
+		writeFile(filepath.Join(tmp, lockFile), nil, 0o600),
+	); err != nil {
+		return err
+	}
+	d, err := openDirectory(tmp)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := p.fill(d, opts); err != nil {
 		return err
 	}
 	if err := p.writeIAK(tmp); err != nil {
 		return err
 	}
 	// What cannot be opened must not be delivered.
-	d, err := openDirectory(tmp)
-	if err != nil {
-		return err
-	}
-	defer d.close()
-	s, err := d.load()
+	s, err := d.load(OpenOptions{})
 	if err != nil {
 		return err
 	}
 	return errors.Join(s.Close(), syncDirectory(tmp))
 }
 
-// fillUICR is the provisioning image's work.
-func (p *Provisioned) fillUICR(tmp string, b *board.Board, iak cryptocell.Scalar) error {
-	f, err := os.OpenFile(filepath.Join(tmp, uicrFile), os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("platform: %w", err)
-	}
-	defer f.Close()
-	cells, err := nvmc.MapArray(f, uicr.Size, uicr.Size)
+// fill is the provisioning image's work.
+func (p *Provisioned) fill(d *directory, opts ProvisionOptions) (err error) {
+	desc, b, err := d.description()
 	if err != nil {
 		return err
 	}
-	defer cells.Close()
-	// The flash takes no part: any cells will do.
-	s, err := assemble(b, nvmc.NewArray(int(b.Memory.FlashSize), b.PageSize), cells)
+	supply := new(power.Supply)
+	im, err := d.openImages(b, supply)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	if err := advanceLifecycle(s.UICR); err != nil { // assembly -> provisioning
+	s, err := assemble(b, desc, im, supply, OpenOptions{})
+	if err != nil {
 		return err
 	}
-	for _, slot := range []int{kmu.SlotMKEK, kmu.SlotMEXT} {
-		if err := randomRootKey(s, slot); err != nil {
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := advanceLifecycle(s.uicr); err != nil { // assembly -> provisioning
+		return err
+	}
+	if err := s.writeKeys(opts); err != nil {
+		return err
+	}
+	if p.IAKPublicKey, err = s.Keys.IdentityPublicKey(); err != nil {
+		return err
+	}
+	if opts.Debug == DebugUnlock {
+		if p.DebugKey, err = debugKey(s.Keys); err != nil {
 			return err
 		}
-	}
-	if err := s.CryptoCell.WriteIdentity(iak); err != nil {
-		return err
-	}
-	if p.IAKPublicKey, err = s.CryptoCell.IdentityPublicKey(); err != nil {
-		return err
 	}
 	image, _ := b.Area(board.SecureImage)
 	secondary, _ := b.Area(board.Secondary)
-	if err := writeBLStorage(s.UICR, image.Base, secondary.Base, p.ImplementationID, p.SignerID); err != nil {
+	if err := writeBLStorage(s.uicr, image.Base, secondary.Base, p.ImplementationID, p.SignerID); err != nil {
 		return err
 	}
-	// The erased value protects on this chip as well; TF-M asks for the
-	// written one before it lets a device become secured.
-	for _, off := range []int{uicr.RegAPProtect, uicr.RegSecureAPProtect} {
-		if err := s.UICR.ProgramWord(off, uicr.Protected); err != nil {
-			return err
-		}
+	area, err := s.Area(board.NVCounters)
+	if err != nil {
+		return err
 	}
-	return advanceLifecycle(s.UICR) // provisioning -> secured
+	if err := counters.Format(area); err != nil {
+		return err
+	}
+	if err := protectDebug(s.uicr, opts.Debug); err != nil {
+		return err
+	}
+	return advanceLifecycle(s.uicr) // provisioning -> secured
 }
 
-func randomRootKey(s *SoC, slot int) error {
-	var key [cryptocell.HUKSize]byte
-	defer clear(key[:])
-	if _, err := s.TRNG.Read(key[:]); err != nil {
-		return err
+// writeKeys puts the device's own keys into the key slots, and those of a key
+// file.
+func (s *SoC) writeKeys(opts ProvisionOptions) error {
+	switch keys := s.Keys.(type) {
+	case *cryptocell.CryptoCell:
+		if err := keys.WriteRandomRootKeys(s.TRNG); err != nil {
+			return err
+		}
+		return keys.WriteIdentity(opts.IAK)
+	case *cracen.CRACEN:
+		return writeFileKeys(keys, opts.Keys)
 	}
-	return s.CryptoCell.WriteRootKey(slot, key[:])
+	return nil
+}
+
+// writeFileKeys writes the seed, which may be in the key file, and then the
+// file's other keys, some of which are encrypted under what comes of the seed.
+func writeFileKeys(to *cracen.CRACEN, keys []keyfile.Key) error {
+	for _, seeds := range []bool{true, false} {
+		for _, k := range keys {
+			if k.Attributes.ID == cracen.KeyID(cracen.Seed, cracen.SlotSeed) == seeds {
+				if err := k.Provision(to); err != nil {
+					return err
+				}
+			}
+		}
+		if seeds && !to.HasRootKeys() {
+			if err := to.WriteSeedRandom(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (p *Provisioned) writeIAK(tmp string) error {

@@ -47,6 +47,18 @@ type Options struct {
 	OnFault spm.FaultPolicy
 	// BenchEcho adds the echo partition (package partitions/echo).
 	BenchEcho bool
+	// Reset is why the processor starts.
+	Reset platform.ResetReason
+	// OnReset, when not nil, is called once, on a goroutine of its own, when
+	// something on the chip resets it: software, the watchdog, a debugger. The
+	// secure world is to be closed then and booted anew with that reason.
+	OnReset func(platform.ResetReason)
+	// PowerFailAt lets the power fail when that many words have been programmed,
+	// pages erased or UICR words written since the boot began; 0 never.
+	// PowerFailSeed decides what the torn cells hold. OnPowerLoss is called, once,
+	// on a goroutine of its own, when it has happened: no flash answers any more.
+	PowerFailAt, PowerFailSeed uint64
+	OnPowerLoss                func()
 	// BeforeDoors, when not nil, is called when the device is open and the
 	// partitions have started, and nobody can reach them yet: the place to give
 	// up privileges that are needed no more. An error ends the boot.
@@ -84,7 +96,13 @@ func Boot(dir string, o Options) (*World, error) {
 	measured := make(chan measurement, 1)
 	go func() { measured <- measureSelf() }()
 
-	soc, err := platform.Open(dir)
+	soc, err := platform.Open(dir, platform.OpenOptions{
+		Reset: o.Reset, OnReset: o.OnReset,
+		PowerFailAt: o.PowerFailAt, PowerFailSeed: o.PowerFailSeed, OnPowerLoss: o.OnPowerLoss,
+		OnAccessError: func(e platform.AccessError) {
+			o.Log.Warn("access blocked", zap.String("by", e.Block), zap.String("event", e.Event), zap.String("addr", fmt.Sprintf("0x%08x", e.Addr)))
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -105,20 +123,9 @@ func checkPathLength(dir string) error {
 }
 
 func (w *World) boot(o Options, measured <-chan measurement) error {
-	if err := w.soc.Boot(); err != nil {
-		return err
-	}
-	parts, err := partitions(w.soc, measured, o.BenchEcho)
-	if err != nil {
-		return err
-	}
-	w.spm, err = spm.New(spm.Config{
-		Log: w.log, Partitions: parts, OnFault: o.OnFault, Lifecycle: w.soc.Lifecycle,
-	})
-	if err != nil {
-		return err
-	}
-	if err := w.spm.Start(); err != nil {
+	if w.Blank() {
+		w.log.Warn("the device is blank: there is no secure world to boot, only the debug port answers")
+	} else if err := w.start(o, measured); err != nil {
 		return err
 	}
 	if err := w.clearRunDir(); err != nil {
@@ -132,30 +139,37 @@ func (w *World) boot(o Options, measured <-chan measurement) error {
 	return w.open()
 }
 
-// open makes the sockets and serves them.
+// start starts the partitions.
+func (w *World) start(o Options, measured <-chan measurement) error {
+	if err := w.soc.Boot(); err != nil {
+		return err
+	}
+	parts, err := partitions(w.soc, measured, o.BenchEcho)
+	if err != nil {
+		return err
+	}
+	w.spm, err = spm.New(spm.Config{
+		Log: w.log, Partitions: parts, OnFault: o.OnFault, Lifecycle: w.soc.Lifecycle,
+	})
+	if err != nil {
+		return err
+	}
+	return w.spm.Start()
+}
+
+// open makes the sockets and serves them. A blank device runs no code, secure or
+// not: only a debugger finds something there.
 func (w *World) open() error {
-	ns, err := w.listen(VeneerDoor)
-	if err != nil {
-		return err
-	}
-	veneerServer, err := ipc.NewServer(ns, &context{w.spm, DefaultClientID}, ipc.DefaultLimits, w.logEvent)
-	if err != nil {
-		ns.Close()
-		return err
-	}
-	w.doors = append(w.doors, door{VeneerDoor, veneerServer.Serve, veneerServer.Close})
-	for name, target := range map[string]buslink.Target{
-		BusDoor:   nonSecureBus{w.soc.Bus},
-		DebugDoor: debugPort{w.soc.CtrlAP},
-	} {
-		l, err := w.listen(name)
-		if err != nil {
+	if !w.Blank() {
+		if err := w.openVeneer(); err != nil {
 			return err
 		}
-		s := buslink.NewServer(target, func(err error) {
-			w.log.Warn("connection dropped", zap.String("door", name), zap.Error(err))
-		})
-		w.doors = append(w.doors, door{name, func() error { return s.Serve(l) }, s.Close})
+		if err := w.openLink(BusDoor, nonSecureBus{w.soc}); err != nil {
+			return err
+		}
+	}
+	if err := w.openLink(DebugDoor, debugPort{w.soc}); err != nil {
+		return err
 	}
 	for _, d := range w.doors {
 		w.wg.Go(func() {
@@ -164,6 +178,32 @@ func (w *World) open() error {
 			}
 		})
 	}
+	return nil
+}
+
+func (w *World) openVeneer() error {
+	l, err := w.listen(VeneerDoor)
+	if err != nil {
+		return err
+	}
+	s, err := ipc.NewServer(l, &context{w.spm, DefaultClientID}, ipc.DefaultLimits, w.logEvent)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	w.doors = append(w.doors, door{VeneerDoor, s.Serve, s.Close})
+	return nil
+}
+
+func (w *World) openLink(name string, target buslink.Target) error {
+	l, err := w.listen(name)
+	if err != nil {
+		return err
+	}
+	s := buslink.NewServer(target, func(err error) {
+		w.log.Warn("connection dropped", zap.String("door", name), zap.Error(err))
+	})
+	w.doors = append(w.doors, door{name, func() error { return s.Serve(l) }, s.Close})
 	return nil
 }
 
@@ -225,6 +265,15 @@ func (w *World) Session() (*spm.Session, error) { return w.spm.OpenSession(Defau
 
 // Board returns the name of the device's board.
 func (w *World) Board() string { return w.soc.Board.Name }
+
+// KeyMemory returns what kind of memory the values of the key slots are in.
+func (w *World) KeyMemory() string { return w.soc.KeyMemory() }
+
+// Blank reports whether the device has been wiped, and has no secure world.
+func (w *World) Blank() bool { return w.soc.Blank }
+
+// DebugSocket returns the path of the debug port's socket.
+func (w *World) DebugSocket() string { return filepath.Join(w.run, DebugDoor) }
 
 // Close ends the secure world: the doors first, then the partitions, then the
 // power. Calls under way are answered.

@@ -16,7 +16,6 @@ import (
 	"github.com/postern-spe/postern/ipc/buslink"
 	"github.com/postern-spe/postern/platform"
 	"github.com/postern-spe/postern/platform/board"
-	"github.com/postern-spe/postern/platform/ctrlap"
 	"github.com/postern-spe/postern/spe"
 	"github.com/postern-spe/postern/spe/spetest"
 	"github.com/postern-spe/postern/veneer"
@@ -185,13 +184,13 @@ func TestBusDoorIsNonSecure(t *testing.T) {
 			if row.area == board.SecureImage && addr != a.Base {
 				continue // its end is the veneers'
 			}
-			v, o, err := bus.Load(addr, 4)
+			v, o, err := bus.Load(buslink.MemoryAP, addr, 4)
 			if err != nil || o != row.want || o != buslink.OK && v != 0 {
 				t.Errorf("%s at %#x: %#x, %v, %v", row.area, addr, v, o, err)
 			}
 		}
 	}
-	if _, o, _ := bus.Load(b.UICR+0x800, 4); o == buslink.OK {
+	if _, o, _ := bus.Load(buslink.MemoryAP, b.UICR+0x800, 4); o == buslink.OK {
 		t.Error("a non-secure load of a key slot")
 	}
 }
@@ -203,11 +202,12 @@ func TestDebugDoor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer port.Close()
-	if v, _, err := port.Load(ctrlap.RegIDR, 4); err != nil || v != ctrlap.IDR {
+	const ctrlAP, idr = 2, 0x0FC // of the nRF5340
+	if v, _, err := port.Load(ctrlAP, idr, 4); err != nil || v != 0x12880000 {
 		t.Errorf("IDR %#x %v", v, err)
 	}
-	if v, _, _ := port.Load(ctrlap.RegAPProtectStatus, 4); v != 0 {
-		t.Errorf("a provisioned device is open to debuggers: %#x", v)
+	if _, o, err := port.Load(buslink.MemoryAP, 0x20000000, 4); err != nil || o != buslink.Protected {
+		t.Errorf("a provisioned device is open to debuggers: %v, %v", o, err)
 	}
 }
 

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"debug/elf"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	"golang.org/x/sys/unix"
@@ -22,13 +26,56 @@ func harden() error {
 	return nil
 }
 
+const (
+	self = "/proc/self/exe"
+	// backlog is read by Go's net package when it listens.
+	backlog = "/proc/sys/net/core/somaxconn"
+)
+
 // confine gives up, for the rest of the process's life, every file outside the
 // device's directory, TCP, and privileges gained by executing something
-// (Landlock and no_new_privs). A kernel without Landlock confines less.
+// (Landlock and no_new_privs). A kernel without Landlock confines less. What
+// stays is this program itself, which a reset executes anew.
 func confine(dir string) error {
-	err := landlock.V11.BestEffort().Restrict(landlock.RWDirs(dir))
-	if err != nil {
+	if alreadyConfined() {
+		return nil // before the reset; the kernel takes only so many layers
+	}
+	rules := []landlock.Rule{
+		landlock.RWDirs(dir),
+		landlock.ROFiles(self),
+		landlock.ROFiles(backlog).IgnoreIfMissing(),
+	}
+	if dynamic(self) {
+		rules = append(rules, landlock.RODirs("/lib", "/lib64", "/usr/lib", "/usr/lib64").IgnoreIfMissing())
+	}
+	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
 		return fmt.Errorf("confine the process to %s: %w", dir, err)
 	}
 	return nil
+}
+
+// alreadyConfined reports whether this process is confined. Everybody else may
+// open the root directory.
+func alreadyConfined() bool {
+	f, err := os.Open("/")
+	if err == nil {
+		f.Close()
+	}
+	return errors.Is(err, fs.ErrPermission)
+}
+
+// dynamic reports whether a program needs the dynamic loader: a build with cgo
+// does, which is not how the Makefile builds.
+func dynamic(program string) bool {
+	f, err := elf.Open(program)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return true
+		}
+	}
+	return false
 }

@@ -4,46 +4,91 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/postern-spe/postern/platform"
 	"github.com/postern-spe/postern/platform/board"
+	"github.com/postern-spe/postern/platform/keyfile"
 )
 
 const provisionUsage = `Make a device.
 
 Usage:
-  spe provision DIR [--board nrf5340]
+  spe provision DIR [flags]
 
-DIR must not exist, or be empty. It gets the device's flash, its UICR with the
-root keys and the identity key, all random, and the public identity key that
-attestation tokens are verified with. The directory is as secret as the chip.
+DIR must not exist, be empty, or be a device that ERASEALL has wiped. It gets the
+device's flash, its UICR, key slots with the root keys and the identity key, all
+random, and the public identity key that attestation tokens are verified with.
+The directory is as secret as the chip.
 
 Flags:
-  --board NAME   which board to emulate: %s (default %s)
+  --board NAME    which board to emulate: %s (default %s)
+  --debug POLICY  who may use the debug port: %s
+                  (default %s). With unlock, who knows the key that is printed
+  --keys FILE     put the keys of nRF Util's key provisioning JSON into the KMU
+                  (boards with CRACEN)
 `
 
 func provisionCommand() command {
 	return command{
-		name:  "provision",
-		usage: fmt.Sprintf(provisionUsage, strings.Join(board.Names(), ", "), board.Default),
-		run: func(args []string, stdout, _ io.Writer) error {
-			var opts platform.ProvisionOptions
-			flags := flag.NewFlagSet("provision", flag.ContinueOnError)
-			flags.StringVar(&opts.Board, "board", board.Default, "")
-			dir, err := parse(flags, args)
-			if err != nil {
-				return err
-			}
-			if _, ok := board.Lookup(opts.Board); !ok {
-				return &usageError{reason: fmt.Sprintf("no board %q", opts.Board)}
-			}
-			d, err := platform.Provision(dir, opts)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(stdout, "device    %s\nboard     %s\nid        %s\nidentity  %s\n", d.Dir, d.Board, d.DeviceID, d.IAKPath)
-			return nil
-		},
+		name: "provision",
+		usage: fmt.Sprintf(provisionUsage, strings.Join(board.Names(), ", "), board.Default,
+			strings.Join(platform.DebugPolicies(), ", "), platform.DebugLocked),
+		run: provision,
 	}
+}
+
+func provision(args []string, stdout, _ io.Writer) (err error) {
+	var opts platform.ProvisionOptions
+	var keys string
+	flags := flag.NewFlagSet("provision", flag.ContinueOnError)
+	flags.StringVar(&opts.Board, "board", board.Default, "")
+	flags.StringVar((*string)(&opts.Debug), "debug", string(platform.DebugLocked), "")
+	flags.StringVar(&keys, "keys", "", "")
+	dir, err := parse(flags, args)
+	if err != nil {
+		return err
+	}
+	if _, ok := board.Lookup(opts.Board); !ok {
+		return &usageError{reason: fmt.Sprintf("no board %q", opts.Board)}
+	}
+	if !slices.Contains(platform.DebugPolicies(), string(opts.Debug)) {
+		return &usageError{reason: fmt.Sprintf("no debug policy %q", opts.Debug)}
+	}
+	if keys != "" {
+		if opts.Keys, err = readKeys(keys); err != nil {
+			return err
+		}
+		defer func() {
+			for _, k := range opts.Keys {
+				k.Destroy()
+			}
+		}()
+	}
+	d, err := platform.Provision(dir, opts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "device    %s\nboard     %s\nid        %s\nidentity  %s\n", d.Dir, d.Board, d.DeviceID, d.IAKPath)
+	if opts.Debug == platform.DebugUnlock {
+		fmt.Fprintf(stdout, "debug     0x%08x\n", d.DebugKey)
+	}
+	return nil
+}
+
+// readKeys reads a key file.
+func readKeys(name string) ([]keyfile.Key, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, keyfile.MaxSize+1))
+	defer clear(text)
+	if err != nil {
+		return nil, err
+	}
+	return keyfile.Parse(text)
 }

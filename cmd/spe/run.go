@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/postern-spe/postern/ipc"
+	"github.com/postern-spe/postern/platform"
 	"github.com/postern-spe/postern/spe"
 	"github.com/postern-spe/postern/spe/spm"
 )
@@ -28,12 +32,24 @@ When the doors are open, one line on stdout says so:
 
   ready POSTERN_SOCKET=DIR/run/ns.sock
 
+and again after every reset of the chip (by software, the watchdog or a
+debugger), which begins this process anew. A device that has been wiped by
+ERASEALL has no secure world; it says
+
+  blank DIR
+
+and only its debug port answers, until spe provision makes it a device again.
+
 The secure log goes to stderr. It names clients, services and statuses, and
 never holds what they sent.
 
 Flags:
   --log LEVEL        debug, info, warn or error (default warn)
   --on-fault POLICY  what becomes of a partition that panics: restart or stop (default restart)
+  --power-fail N[:SEED]
+                     cut the power at the Nth word programmed or page erased from
+                     the boot on, and leave those cells torn as SEED says (default 0);
+                     the process then ends with status 3
   --bench-echo       add the echo service that psa bench measures the gate with
 `
 
@@ -48,6 +64,8 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 	flags.Var(&level, "log", "")
 	policy := flags.String("on-fault", "restart", "")
 	benchEcho := flags.Bool("bench-echo", false, "")
+	var fail powerFail
+	flags.Var(&fail, "power-fail", "")
 	dir, err := parse(flags, args)
 	if err != nil {
 		return err
@@ -68,6 +86,7 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 	// Signals are caught before there is anything that needs an orderly end.
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
+	reset := make(chan platform.ResetReason, 1)
 
 	if err := harden(); err != nil {
 		return err
@@ -79,14 +98,58 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 	world, err := spe.Boot(dir, spe.Options{
 		Log: log, OnFault: onFault, BenchEcho: *benchEcho,
 		BeforeDoors: func() error { return confine(dir) },
+		Reset:       resetReason(), OnReset: func(why platform.ResetReason) { reset <- why },
+		PowerFailAt: fail.at, PowerFailSeed: fail.seed, OnPowerLoss: func() {
+			fmt.Fprintf(stderr, "spe: the power has failed, at point %d\n", fail.at)
+			os.Exit(exitPowerLost)
+		},
 	})
 	if err != nil {
 		return err
 	}
-	log.Info("ready", zap.String("board", world.Board()), zap.Duration("took", time.Since(began)))
-	fmt.Fprintf(stdout, "ready POSTERN_SOCKET=%s\n", world.Socket())
-	<-end
-	return world.Close()
+	log.Info("ready", zap.String("board", world.Board()), zap.String("keys in", world.KeyMemory()), zap.Duration("took", time.Since(began)))
+	if world.Blank() {
+		fmt.Fprintf(stdout, "blank %s\n", dir)
+	} else {
+		fmt.Fprintf(stdout, "ready POSTERN_SOCKET=%s\n", world.Socket())
+	}
+	select {
+	case <-end:
+		return world.Close()
+	case why := <-reset:
+		log.Warn("reset", zap.Stringer("by", why))
+		// A reset waits for nobody, but whoever asked for it is to get an answer.
+		closed := make(chan error, 1)
+		go func() { closed <- world.Close() }()
+		select {
+		case <-closed:
+		case <-time.After(resetPatience):
+		}
+		return restart(why)
+	}
+}
+
+// resetPatience is how long calls under way are waited for before a reset.
+const resetPatience = time.Second
+
+// exitPowerLost is the exit status when the power has failed.
+const exitPowerLost = 3
+
+// powerFail is the value of --power-fail.
+type powerFail struct{ at, seed uint64 }
+
+func (p *powerFail) String() string { return fmt.Sprintf("%d:%d", p.at, p.seed) }
+
+func (p *powerFail) Set(s string) error {
+	at, seed, seeded := strings.Cut(s, ":")
+	var err error
+	if p.at, err = strconv.ParseUint(at, 0, 64); err == nil && seeded {
+		p.seed, err = strconv.ParseUint(seed, 0, 64)
+	}
+	if err != nil || p.at == 0 {
+		return errors.New("not N or N:SEED, N from 1 on")
+	}
+	return nil
 }
 
 // newLog returns the secure log. Clients decide how often some of its lines come
