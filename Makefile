@@ -5,6 +5,7 @@ CC     ?= cc
 CFLAGS ?= -std=c99 -O2 -Wall -Wextra -Wpedantic
 FILE   ?= README.md
 FUZZTIME ?= 10s
+BENCHTIME ?= 1s
 
 # Packages with goroutines of their own, or that callers use from several.
 CONCURRENT = ./ipc/... ./spe/... ./partitions/... ./nspe/... ./platform/... ./veneer/...
@@ -12,7 +13,7 @@ CONCURRENT = ./ipc/... ./spe/... ./partitions/... ./nspe/... ./platform/... ./ve
 .DEFAULT_GOAL := build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The gate for C programs is part of the build and of the tests.
 compiler:
@@ -41,6 +42,9 @@ lint: ## gofmt, go vet, staticcheck
 bench: build ## measure calls beside a C ping-pong of the same bytes
 	@bin/demo --bin bin --bench -- $(BENCHFLAGS)
 
+bench-chip: ## measure the emulated chip: decisions, words, pages, loads over the bus door and through a window
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./platform/spu ./platform/mpc ./platform/cells ./platform/nvmc ./platform/rramc ./ipc/buslink ./nspe/flash
+
 fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | cut -d' ' -f2 | sort -u); do \
 	  for dir in $$(grep -rlE "^func $$target\(" --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
@@ -55,4 +59,4 @@ crash: ## cut the power at every point of the long storage workloads (minutes)
 clean: ## remove what build made
 	rm -rf bin
 
-.PHONY: help compiler build run test race lint bench fuzz crash clean
+.PHONY: help compiler build run test race lint bench bench-chip fuzz crash clean

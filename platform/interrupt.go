@@ -1,6 +1,8 @@
 package platform
 
 import (
+	"fmt"
+
 	"github.com/postern-spe/postern/platform/bus"
 	"github.com/postern-spe/postern/platform/mpc"
 	"github.com/postern-spe/postern/platform/spu"
@@ -12,6 +14,14 @@ type AccessError struct {
 	Event string // the event's name in the manual: FLASHACCERR ...
 	// Addr is the address, where the unit says it; 0 otherwise.
 	Addr uint32
+}
+
+// Where returns the address in words.
+func (e AccessError) Where() string {
+	if e.Addr == 0 {
+		return "unknown" // the SPU does not say
+	}
+	return fmt.Sprintf("0x%08x", e.Addr)
 }
 
 // accessEvent is an event of a guarding unit, and the register with the address

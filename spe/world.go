@@ -100,7 +100,7 @@ func Boot(dir string, o Options) (*World, error) {
 		Reset: o.Reset, OnReset: o.OnReset,
 		PowerFailAt: o.PowerFailAt, PowerFailSeed: o.PowerFailSeed, OnPowerLoss: o.OnPowerLoss,
 		OnAccessError: func(e platform.AccessError) {
-			o.Log.Warn("access blocked", zap.String("by", e.Block), zap.String("event", e.Event), zap.String("addr", fmt.Sprintf("0x%08x", e.Addr)))
+			o.Log.Warn("access blocked", zap.String("by", e.Block), zap.String("event", e.Event), zap.String("at", e.Where()))
 		},
 	})
 	if err != nil {

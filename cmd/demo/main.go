@@ -146,6 +146,10 @@ func (t *tour) take(file string) error {
 			return t.refused("SecureFault", "examples/intruder", filepath.Join(t.device, "run", "bus.sock"), fmt.Sprintf("%#x", psArea))
 		}},
 		{"from C", func() (string, error) { return t.program("examples/its_asset", "") }},
+		{"probe", func() (string, error) {
+			return t.refused("closed by AP-Protect", "psa", "debug", "read", fmt.Sprintf("%#x", psArea))
+		}},
+		{"wipe", t.wipe},
 	} {
 		at := time.Now()
 		text, err := s.run()

@@ -74,7 +74,7 @@ func (t *tour) boot() (string, error) { return t.bootWith() }
 
 func (t *tour) bootWith(flags ...string) (string, error) {
 	ctx, end := context.WithCancel(t.ctx)
-	cmd := t.command(ctx, "spe", append([]string{"run", t.device}, flags...)...)
+	cmd := t.command(ctx, "spe", append([]string{"run", t.device, "--log", "error"}, flags...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -135,6 +135,7 @@ func (t *tour) refused(reason, name string, args ...string) (string, error) {
 		return "", err
 	}
 	_, said, _ := strings.Cut(err.Error(), ": ")
+	said, _, _ = strings.Cut(said, "\n") // hints follow
 	return "stopped: " + said, nil
 }
 
@@ -149,6 +150,21 @@ func (t *tour) nowhereInFlash(secret string) (string, error) {
 		return "", errors.New("the secret lies in flash in the clear")
 	}
 	return fmt.Sprintf("the secret is nowhere in the %d KiB of flash", len(flash)>>10), nil
+}
+
+// wipe is what a probe may do to every device: erase all of it, keys first.
+func (t *tour) wipe() (string, error) {
+	if _, err := t.program("psa", "", "debug", "eraseall", "--yes"); err != nil {
+		return "", err
+	}
+	keys, err := os.ReadFile(filepath.Join(t.device, "keys.bin"))
+	if err != nil {
+		return "", err
+	}
+	if len(bytes.Trim(keys, "\xff")) > 0 {
+		return "", errors.New("a key is left in its slot")
+	}
+	return "ERASEALL through the debug port: the device is blank, its key slots are erased", nil
 }
 
 // bench measures how long the secure world takes to boot and how much memory it

@@ -5,8 +5,10 @@ package clock
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,9 +20,12 @@ const slack = time.Millisecond
 type Clock struct {
 	host func() time.Duration // nil: time passes by Advance alone
 
+	ahead atomic.Int64 // of the host, in nanoseconds
+	// look is how far ahead is to be when timers are looked at. An Advance that
+	// does not reach it takes no lock: every word that is programmed is one.
+	look atomic.Int64
+
 	mu     sync.Mutex
-	ahead  time.Duration // of the host
-	seen   time.Duration // ahead when the timers were last looked at
 	timers map[*Timer]struct{}
 	wake   *time.Timer // for the earliest timer, where the host's time counts
 }
@@ -29,37 +34,38 @@ type Clock struct {
 // timers fire a millisecond late at most, as the host allows.
 func New() *Clock {
 	began := time.Now()
-	return &Clock{host: func() time.Duration { return time.Since(began) }, timers: make(map[*Timer]struct{})}
+	c := Manual()
+	c.host = func() time.Duration { return time.Since(began) }
+	return c
 }
 
 // Manual returns a clock that only Advance moves: for tests. Its timers fire
 // exactly when they are due.
-func Manual() *Clock { return &Clock{timers: make(map[*Timer]struct{})} }
+func Manual() *Clock {
+	c := &Clock{timers: make(map[*Timer]struct{})}
+	c.look.Store(never)
+	return c
+}
+
+const never = math.MaxInt64
 
 // Now returns the time since power-on.
 func (c *Clock) Now() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now()
-}
-
-func (c *Clock) now() time.Duration {
+	ahead := time.Duration(c.ahead.Load())
 	if c.host == nil {
-		return c.ahead
+		return ahead
 	}
-	return c.host() + c.ahead
+	return c.host() + ahead
 }
 
 // Advance lets d, which is not negative, pass at once. Timers that are due fire
 // before it returns, the earliest first; one that such a call sets counts from
 // the time after d.
 func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	c.ahead += d
-	if len(c.timers) == 0 || c.host != nil && c.ahead-c.seen < slack {
-		c.mu.Unlock()
+	if c.ahead.Add(int64(d)) < c.look.Load() {
 		return
 	}
+	c.mu.Lock()
 	c.fire() // unlocks
 }
 
@@ -76,7 +82,7 @@ type Timer struct {
 func (c *Clock) AfterFunc(d time.Duration, f func()) *Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &Timer{c, c.now() + d, f}
+	t := &Timer{c, c.Now() + d, f}
 	c.timers[t] = struct{}{}
 	c.arm()
 	return t
@@ -98,7 +104,7 @@ func (t *Timer) Stop() bool {
 // fire makes the calls that are due. It is called with the lock held, and
 // returns without it.
 func (c *Clock) fire() {
-	now := c.now()
+	now := c.Now()
 	var due []*Timer
 	for t := range c.timers {
 		if t.at <= now {
@@ -114,9 +120,17 @@ func (c *Clock) fire() {
 	}
 }
 
-// arm sets the wake-up for the earliest timer.
+// arm sets the wake-up for the earliest timer. An Advance that crosses it looks
+// for itself, or is before it in the order of things.
 func (c *Clock) arm() {
-	c.seen = c.ahead
+	switch {
+	case len(c.timers) == 0:
+		c.look.Store(never)
+	case c.host == nil:
+		c.look.Store(0)
+	default:
+		c.look.Store(c.ahead.Load() + int64(slack))
+	}
 	if c.wake != nil {
 		c.wake.Stop()
 		c.wake = nil
@@ -130,5 +144,5 @@ func (c *Clock) arm() {
 			next = t
 		}
 	}
-	c.wake = time.AfterFunc(next.at-c.now(), func() { c.mu.Lock(); c.fire() })
+	c.wake = time.AfterFunc(next.at-c.Now(), func() { c.mu.Lock(); c.fire() })
 }

@@ -100,6 +100,9 @@ func (c *Controller) erasePartly(off int) (time.Duration, bus.Fault) {
 
 // programCells and eraseCells are what a store and the driver have in common.
 func (c *Controller) programCells(off int, p []byte) error {
+	if len(c.partial) == 0 {
+		return c.flash.Program(off, p) // ranging over nothing takes its time, too
+	}
 	for page := range c.partial {
 		if page < off+len(p) && off < page+c.env.Variant.PageSize {
 			delete(c.partial, page)
