@@ -49,7 +49,7 @@ func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) 
 			return its.New(its.Config{Internal: internal, Protected: protected})
 		}},
 		{"crypto", crypto.Manifest(), func() service.Partition {
-			return crypto.New(crypto.Config{Random: soc.TRNG, Engine: soc.CryptoCell})
+			return crypto.New(crypto.Config{Random: soc.TRNG, Engine: soc.Keys, KeySlots: keySlots(soc)})
 		}},
 		{"ps", ps.Manifest(), func() service.Partition { return ps.New(ps.Config{}) }},
 		{"attestation", attestation.Manifest(), func() service.Partition {

@@ -67,6 +67,9 @@ func parseKey(word string) (psa.KeyID, error) {
 func keyHint(err error, id psa.KeyID) error {
 	err = hintOn(veneer.ErrInvalidHandle, err, "there is no key %s of this client; see `psa key list`", id)
 	err = hintOn(veneer.ErrDoesNotExist, err, "there is no key %s of this client; see `psa key list`", id)
+	if _, slot, ok := id.KMUSlot(); ok {
+		return hintOn(veneer.ErrNotPermitted, err, "the usage or the algorithm of key %s does not allow this, or the key is locked or revoked, or slot %d is not for programs; see `psa key list`", id, slot)
+	}
 	return hintOn(veneer.ErrNotPermitted, err, "the usage or the algorithm that key %s was made with does not allow this; see `psa key list`", id)
 }
 
@@ -101,7 +104,7 @@ func listKeys(e *env, gate veneer.Gate, asJSON bool) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	const row = "%-10s  %-24s  %5v  %-10s  %-20s  %s\n"
+	const row = "%-10s  %-24s  %5v  %-14s  %-20s  %s\n"
 	if _, err := fmt.Fprintf(e.stdout, row, "ID", "TYPE", "BITS", "LIFETIME", "ALGORITHM", "USAGE"); err != nil {
 		return err
 	}

@@ -79,6 +79,9 @@ func (o *keyMakeOptions) addFlags(cmd *cobra.Command) {
 
 // report ends the making of a key: silence, unless its attributes were asked for.
 func (o *keyMakeOptions) report(e *env, c *crypto.Client, id psa.KeyID, asked psa.KeyAttributes, err error) error {
+	if err != nil && asked.Lifetime.Location() == psa.LocationKMU {
+		return kmuHint(err, asked)
+	}
 	if err != nil {
 		err = hintOn(veneer.ErrAlreadyExists, err, "key %s exists; destroy it first, or choose another --id", asked.ID)
 		err = hintOn(veneer.ErrInsufficientStorage, err, "%s", itsArea.full())
@@ -92,6 +95,15 @@ func (o *keyMakeOptions) report(e *env, c *crypto.Client, id psa.KeyID, asked ps
 		return err
 	}
 	return e.printJSON(newKeyOutput(attrs))
+}
+
+// kmuHint adds advice to what may be wrong with a new key in the KMU.
+func kmuHint(err error, asked psa.KeyAttributes) error {
+	_, slot, _ := asked.ID.KMUSlot()
+	err = hintOn(veneer.ErrAlreadyExists, err, "a slot that the key needs, from %d on, holds another or has been revoked; choose another --id", slot)
+	err = hintOn(veneer.ErrNotPermitted, err, "slot %d is not for programs; they have 0 to 179", slot)
+	err = hintOn(veneer.ErrInvalidArgument, err, "the board has no CRACEN, or the key does not fit the slots from %d on, or the flags contradict each other", slot)
+	return hintOn(veneer.ErrNotSupported, err, "the kmu has no key of type %s with %d bits, this algorithm and this usage", typeWord(asked.Type, asked.Bits), asked.Bits)
 }
 
 type keyExportOptions struct {

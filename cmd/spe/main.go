@@ -1,4 +1,5 @@
-// Command spe is the secure process: it makes devices and boots them.
+// Command spe is the secure process: it makes devices, boots them and looks at
+// them.
 package main
 
 import (
@@ -13,6 +14,7 @@ const usage = `Postern's secure world.
 Usage:
   spe provision DIR [--board nrf5340]   make a device: a directory with its flash and keys
   spe run DIR                           boot it, and serve its doors until SIGTERM
+  spe inspect DIR                       show its memory map, rights, wear and slots
   spe help [COMMAND]
 
 A device is a directory. Copying it clones the device, deleting it scraps it.
@@ -36,7 +38,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // run runs the command that args names. The exit status is 0, 1 when what was
 // asked for failed, 2 when it was asked for wrongly.
 func run(args []string, stdout, stderr io.Writer) int {
-	commands := []command{provisionCommand(), runCommand()}
+	commands := []command{provisionCommand(), runCommand(), inspectCommand()}
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
 		return 2

@@ -9,11 +9,12 @@
 // once. The owner is not: it comes from the SPM. A key belongs to its owner, the
 // client ID for a persistent key, the client ID and the session for a volatile
 // one and for a multipart operation; another's is answered as one that does not
-// exist.
+// exist. Keys in slots of the KMU belong to all clients: see KeySlots.
 //
 // The partition takes several messages at a time. Locks, in the order in which
-// they are taken: operation.mu, keystore.write, keystore.mu or session.mu, key.mu.
-// Storage calls are made under the first two alone.
+// they are taken: operation.mu, keystore.write, keystore.mu or session.mu, key.mu,
+// slots.mu. Storage calls are made under the first two alone, calls of KeySlots
+// under any but keystore.write, keystore.mu and session.mu.
 //
 // What callers can make it hold is bounded by Limits. The salt and the info of a
 // derivation with HKDF are at most 8 KiB each, and longer ones are answered with
@@ -67,6 +68,9 @@ type Config struct {
 	Random io.Reader
 	// Engine holds the built-in keys. Without one there are none.
 	Engine Engine
+	// KeySlots are the keys in the KMU. Without them, as on boards that have no
+	// CRACEN, their identifiers and their lifetimes name nothing.
+	KeySlots KeySlots
 	// Limits of the partition's memory; a zero field takes its default.
 	Limits Limits
 }
@@ -100,6 +104,7 @@ type partition struct {
 	random   io.Reader
 	engine   Engine
 	limits   Limits
+	slots    slots
 	store    *store
 	sessions sessions
 	ids      volatileIDs
@@ -123,6 +128,7 @@ func newPartition(cfg Config) *partition {
 	return &partition{
 		random:   cfg.Random,
 		engine:   cfg.Engine,
+		slots:    slots{hw: cfg.KeySlots},
 		limits:   cfg.Limits.withDefaults(),
 		requests: sync.Pool{New: func() any { return new(request) }},
 	}

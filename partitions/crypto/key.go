@@ -35,28 +35,39 @@ type key struct {
 	engine Engine
 	// once marks a key that was made for one use and is wiped after it.
 	once bool
+	// inSlot marks a key of KeySlots: it has attributes, and nothing else before
+	// fetch.
+	inSlot bool
 }
 
 // newKey makes a key of the type in attrs from data in the export format of that
 // type, and gives attrs its size. It keeps no reference to data.
 func newKey(attrs psa.KeyAttributes, data []byte) (*key, error) {
-	if len(data) == 0 {
-		return nil, veneer.ErrInvalidArgument
-	}
-	if len(data) > maxKeySize {
-		return nil, veneer.ErrNotSupported
-	}
 	k := &key{attrs: attrs}
-	bits, err := k.parse(data)
-	if err != nil {
+	if err := k.fill(data); err != nil {
 		return nil, err
 	}
-	if attrs.Bits != 0 && int(attrs.Bits) != bits {
-		return nil, veneer.ErrInvalidArgument
+	return k, nil
+}
+
+// fill gives a key that has only attributes its material.
+func (k *key) fill(data []byte) error {
+	if len(data) == 0 {
+		return veneer.ErrInvalidArgument
+	}
+	if len(data) > maxKeySize {
+		return veneer.ErrNotSupported
+	}
+	bits, err := k.parse(data)
+	if err != nil {
+		return err
+	}
+	if k.attrs.Bits != 0 && int(k.attrs.Bits) != bits {
+		return veneer.ErrInvalidArgument
 	}
 	k.attrs.Bits = uint16(bits)
 	k.mat = newMaterial(data)
-	return k, nil
+	return nil
 }
 
 func (k *key) parse(data []byte) (bits int, err error) {

@@ -17,8 +17,9 @@ var listForm = service.Route{
 	Out: lengths{service.AtLeast(psa.AttributesSize)},
 }
 
-// list answers the list call: the attributes of the caller's keys, persistent and
-// volatile, in ascending order of their identifiers, as many as fit.
+// list answers the list call: the attributes of the caller's keys, persistent,
+// volatile and in slots that it reaches, in ascending order of their identifiers,
+// as many as fit.
 func (p *partition) list(m *service.Message) error {
 	if !listForm.Fits(m) {
 		return veneer.ErrProgrammerError
@@ -58,6 +59,20 @@ func (p *partition) list(m *service.Message) error {
 			return err
 		}
 		room--
+	}
+	// The identifiers of keys in slots are the largest.
+	held, err := p.slots.list(m.Owner)
+	if err != nil {
+		return err
+	}
+	for _, a := range held {
+		if room == 0 {
+			break
+		}
+		if a.ID > after {
+			m.Write(0, a.AppendTo(one[:0]))
+			room--
+		}
 	}
 	return nil
 }

@@ -6,7 +6,8 @@ import (
 )
 
 // find returns the caller's key with this identifier, locked for use until
-// release. ErrInvalidHandle: the caller has none.
+// release. ErrInvalidHandle: the caller has none. A key in a slot has no material
+// yet: see fetch.
 func (p *partition) find(s *session, o veneer.Owner, id psa.KeyID) (*key, error) {
 	for {
 		var k *key
@@ -16,6 +17,8 @@ func (p *partition) find(s *session, o veneer.Owner, id psa.KeyID) (*key, error)
 			k = s.key(id)
 		case id.IsUser():
 			k, err = p.store.of(o.ClientID).key(id)
+		case p.slots.has(id):
+			k, err = p.slots.key(o, id)
 		case id.IsBuiltin():
 			k, err = p.builtin(o, id)
 		}
@@ -39,7 +42,11 @@ func (p *partition) use(r *request, usage psa.Usage, alg psa.Algorithm) (*key, e
 	if err != nil {
 		return nil, err
 	}
-	if err := k.permits(usage, alg); err != nil {
+	err = k.permits(usage, alg)
+	if err == nil {
+		err = p.fetch(k)
+	}
+	if err != nil {
 		k.release()
 		return nil, err
 	}
@@ -70,7 +77,13 @@ func (p *partition) created(r *request, build func(psa.KeyAttributes) (*key, err
 	if err != nil {
 		return psa.NullKey, err
 	}
-	if err := checkNewKey(&attrs); err != nil {
+	inSlot := p.slots.isFor(&attrs)
+	if inSlot {
+		err = checkNewSlotKey(r.m.Owner, &attrs)
+	} else {
+		err = checkNewKey(&attrs)
+	}
+	if err != nil {
 		return psa.NullKey, err
 	}
 	k, err := build(attrs)
@@ -78,9 +91,12 @@ func (p *partition) created(r *request, build func(psa.KeyAttributes) (*key, err
 		return psa.NullKey, err
 	}
 	id := k.attrs.ID
-	if attrs.Lifetime.IsVolatile() {
+	switch {
+	case inSlot:
+		err = p.slots.add(k)
+	case attrs.Lifetime.IsVolatile():
 		id, err = p.addVolatile(r.session, k)
-	} else {
+	default:
 		err = p.store.of(r.m.Owner.ClientID).add(k)
 	}
 	if err != nil {
@@ -127,6 +143,14 @@ func (p *partition) copyKey(r *request) error {
 		if attrs.EnrollmentAlgorithm, err = intersect(have.EnrollmentAlgorithm, attrs.EnrollmentAlgorithm); err != nil {
 			return nil, err
 		}
+		if p.slots.isFor(&attrs) {
+			if err := p.slots.checkCopy(&attrs, have); err != nil {
+				return nil, err
+			}
+		}
+		if err := p.fetch(src); err != nil {
+			return nil, err
+		}
 		return newKey(attrs, src.mat.bytes())
 	})
 }
@@ -140,6 +164,8 @@ func (p *partition) destroyKey(r *request) error {
 		return p.destroyVolatile(r.session, id)
 	case id.IsUser():
 		return p.store.of(o.ClientID).destroy(id)
+	case p.slots.has(id):
+		return p.slots.destroy(o, id)
 	case id.IsBuiltin():
 		if err := p.builtinUse(o, id); err != nil {
 			return err
@@ -175,6 +201,9 @@ func (p *partition) exportKey(r *request) error {
 	if k.attrs.Usage&psa.UsageExport == 0 && !k.attrs.Type.IsPublic() {
 		return veneer.ErrNotPermitted
 	}
+	if err := p.fetch(k); err != nil {
+		return err
+	}
 	return r.put(0, k.mat.bytes())
 }
 
@@ -185,6 +214,12 @@ func (p *partition) exportPublicKey(r *request) error {
 		return err
 	}
 	defer k.release()
+	if !k.attrs.Type.IsAsymmetric() {
+		return veneer.ErrInvalidArgument
+	}
+	if err := p.fetch(k); err != nil {
+		return err
+	}
 	point, err := k.publicKey()
 	if err != nil {
 		return err
@@ -192,12 +227,9 @@ func (p *partition) exportPublicKey(r *request) error {
 	return r.put(0, point)
 }
 
-// publicKey returns the public half of the key in the export format.
+// publicKey returns the public half of an asymmetric key in the export format.
 func (k *key) publicKey() ([]byte, error) {
-	switch {
-	case !k.attrs.Type.IsAsymmetric():
-		return nil, veneer.ErrInvalidArgument
-	case k.engine != nil:
+	if k.engine != nil {
 		point, err := k.engine.IdentityPublicKey()
 		if err != nil {
 			return nil, veneer.ErrHardwareFailure

@@ -36,12 +36,22 @@ func Start(tb testing.TB) *SPE { return StartWith(tb, spe.Options{}) }
 
 // StartWith is Start with options. A nil log is the test's.
 func StartWith(tb testing.TB, o spe.Options) *SPE {
+	return StartDevice(tb, platform.ProvisionOptions{}, o)
+}
+
+// StartOn is StartWith for a device of a board, by its name.
+func StartOn(tb testing.TB, board string, o spe.Options) *SPE {
+	return StartDevice(tb, platform.ProvisionOptions{Board: board}, o)
+}
+
+// StartDevice is StartWith for a device that is provisioned as p says.
+func StartDevice(tb testing.TB, p platform.ProvisionOptions, o spe.Options) *SPE {
 	tb.Helper()
 	if o.Log == nil {
 		o.Log = zaptest.NewLogger(tb)
 	}
 	dir := filepath.Join(tb.TempDir(), "device")
-	if _, err := platform.Provision(dir, platform.ProvisionOptions{}); err != nil {
+	if _, err := platform.Provision(dir, p); err != nil {
 		tb.Fatal(err)
 	}
 	s := &SPE{Dir: dir, tb: tb, opts: o}

@@ -126,20 +126,29 @@ func (l Lifetime) Location() Location { return Location(l >> 8) }
 func (l Lifetime) IsVolatile() bool { return l.Persistence() == PersistenceVolatile }
 
 // String returns "VOLATILE", "PERSISTENT", "READ_ONLY" or the number, with the
-// location where it is not the local storage.
+// location where it is not the local storage, such as "REVOCABLE@KMU".
 func (l Lifetime) String() string {
 	var s string
-	switch p := l.Persistence(); p {
-	case PersistenceVolatile:
+	inKMU := l.Location() == LocationKMU
+	switch p := l.Persistence(); {
+	case p == PersistenceVolatile:
 		s = "VOLATILE"
-	case PersistenceDefault:
+	case p == PersistenceDefault:
 		s = "PERSISTENT"
-	case PersistenceReadOnly:
+	case p == PersistenceReadOnly:
 		s = "READ_ONLY"
+	case p == PersistenceRevocable && inKMU:
+		s = "REVOCABLE"
+	case p == PersistenceLocked && inKMU:
+		s = "LOCKED"
 	default:
 		s = hex("PERSISTENCE", uint64(p), 2)
 	}
-	if l.Location() != LocationLocal {
+	switch l.Location() {
+	case LocationLocal:
+	case LocationKMU:
+		s += "@KMU"
+	default:
 		s += "@" + hex("LOCATION", uint64(l.Location()), 6)
 	}
 	return s

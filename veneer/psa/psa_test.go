@@ -176,6 +176,11 @@ func TestStrings(t *testing.T) {
 		{psa.Usage(0).String(), "0"},
 		{psa.LifetimeBuiltin.String(), "PERSISTENT@LOCATION(0x800001)"},
 		{psa.LifetimeVolatile.String(), "VOLATILE"},
+		{psa.NewLifetime(psa.PersistenceDefault, psa.LocationKMU).String(), "PERSISTENT@KMU"},
+		{psa.NewLifetime(psa.PersistenceRevocable, psa.LocationKMU).String(), "REVOCABLE@KMU"},
+		{psa.NewLifetime(psa.PersistenceLocked, psa.LocationKMU).String(), "LOCKED@KMU"},
+		{psa.NewLifetime(2, psa.LocationLocal).String(), "PERSISTENCE(0x02)"},
+		{psa.NewLifetime(3, psa.LocationCRACEN).String(), "PERSISTENCE(0x03)@LOCATION(0x804e00)"},
 		{psa.HUK.String(), "0x7fff815c"},
 		{psa.LifecycleSecured.String(), "secured"},
 		{(psa.LifecycleSecured | 0x12).String(), "secured"},
@@ -183,5 +188,36 @@ func TestStrings(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
 		}
+	}
+}
+
+func TestKMUKeyID(t *testing.T) {
+	for _, c := range []struct {
+		id     psa.KeyID
+		scheme psa.KMUScheme
+		slot   int
+		ok     bool
+	}{
+		{0x7fff0000, psa.KMUProtected, 0, true},
+		{0x7fff10b7, psa.KMUSeed, 183, true},
+		{0x7fff2005, psa.KMUEncrypted, 5, true},
+		{0x7fff30ff, psa.KMURaw, 255, true},
+		{0x7fff3105, 0, 0, false},
+		{0x7fff4005, 0, 0, false},
+		{0x7fffc001, 0, 0, false}, // CRACEN's identity key
+		{psa.HUK, 0, 0, false},
+		{psa.NullKey, 0, 0, false},
+		{0x80003005, 0, 0, false},
+	} {
+		s, slot, ok := c.id.KMUSlot()
+		if ok != c.ok || ok && (s != c.scheme || slot != c.slot) {
+			t.Errorf("%s: scheme %d, slot %d, %v", c.id, s, slot, ok)
+		}
+		if ok && psa.KMUKeyID(s, slot) != c.id {
+			t.Errorf("%s: KMUKeyID gives %s", c.id, psa.KMUKeyID(s, slot))
+		}
+	}
+	if l := psa.NewLifetime(psa.PersistenceRevocable, psa.LocationKMU); l != 0x804e4b02 {
+		t.Errorf("lifetime 0x%08x", uint32(l))
 	}
 }
