@@ -1,15 +1,48 @@
 package platform
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/postern-spe/postern/platform/power"
+)
 
 // ErrEraseProtected is an ERASEALL that UICR.ERASEPROTECT forbids.
 var ErrEraseProtected = errors.New("platform: the device is protected from being erased")
 
+// eraseFile says that an ERASEALL has begun and not ended. The controller of the
+// chip goes on until it is done; one that loses its power is taken here to go on
+// when it is back, so that a device is never left half wiped.
+const eraseFile = "erasing"
+
 // EraseAll wipes the device: the values of all keys first, then flash, RAM and
 // UICR. The external flash, which the chip's ERASEALL does not reach, stays.
 // Then the chip is reset, since the program that runs has none of its memory
-// left. Power that fails on the way leaves a device without keys, or a whole one.
+// left. What a power failure interrupts is completed by the next Open.
 func (s *SoC) EraseAll() error {
+	// The protections fall with the UICR, last of all: the keys never lie behind
+	// an open port, and the next boot knows what to do from the first step on.
+	f, err := os.OpenFile(s.images.path(eraseFile), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("platform: %w", err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("platform: %w", err)
+	}
+	if err := s.wipe(); err != nil {
+		return err
+	}
+	if err := os.Remove(s.images.path(eraseFile)); err != nil {
+		return fmt.Errorf("platform: %w", err)
+	}
+	s.reset(EraseAll)
+	return nil
+}
+
+func (s *SoC) wipe() error {
 	if err := s.blocks.keySlots.eraseAll(); err != nil {
 		return err
 	}
@@ -17,11 +50,7 @@ func (s *SoC) EraseAll() error {
 		return err
 	}
 	s.blocks.ram.Clear()
-	if err := s.uicr.EraseAll(); err != nil {
-		return err
-	}
-	s.reset(EraseAll)
-	return nil
+	return s.uicr.EraseAll()
 }
 
 // controllerErase is ERASEALL of the flash controller's registers, which asks the
@@ -31,4 +60,31 @@ func (s *SoC) controllerErase() error {
 		return errors.Join(ErrEraseProtected, err)
 	}
 	return s.EraseAll()
+}
+
+// finishErase completes an ERASEALL that was interrupted, and reports whether
+// there was one.
+func (d *directory) finishErase(o OpenOptions) (bool, error) {
+	if err := unix.Faccessat(int(d.f.Fd()), eraseFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return false, nil
+	}
+	desc, b, err := d.description()
+	if err != nil {
+		return true, err
+	}
+	supply := new(power.Supply)
+	im, err := d.openImages(b, supply)
+	if err != nil {
+		return true, err
+	}
+	s, err := assemble(b, desc, im, supply, OpenOptions{})
+	if err != nil {
+		return true, err
+	}
+	supply.CutAt(o.PowerFailAt, o.PowerFailSeed) // it can be interrupted again
+	err = s.wipe()
+	if err == nil {
+		err = os.Remove(d.path(eraseFile))
+	}
+	return true, errors.Join(err, s.Close())
 }

@@ -121,11 +121,14 @@ type images struct {
 	keys                   *keycells.Cells
 	// nonSecure is flash-ns.bin, open for reading only.
 	nonSecure *os.File
+	dir       string
 }
+
+func (im *images) path(name string) string { return filepath.Join(im.dir, name) }
 
 // open maps a device's files of cells, each checked first.
 func (d *directory) openImages(b *board.Board, supply *power.Supply) (_ *images, err error) {
-	im := new(images)
+	im := &images{dir: d.name}
 	files := make(map[string]*os.File)
 	defer func() {
 		for _, f := range files {

@@ -14,6 +14,7 @@
 //	external.bin   the external flash, and external.wear; not on every board
 //	iak.pub.pem    the public attestation key, for verifiers
 //	lock           held, with the holder's process ID, while the device is open
+//	erasing        while an ERASEALL is under way
 //
 // Everything in it but iak.pub.pem is the secure world's alone, and the files
 // are the hardware: who can read keys.bin has the root keys, as someone with
@@ -150,7 +151,14 @@ func Open(dir string, o OpenOptions) (*SoC, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.load(o)
+	finished, err := d.finishErase(o)
+	if finished {
+		o.Reset = EraseAll
+	}
+	var s *SoC
+	if err == nil {
+		s, err = d.load(o)
+	}
 	if err == nil {
 		err = s.start(d, lock, o)
 	}

@@ -116,6 +116,27 @@ func TestResetByTheDebugger(t *testing.T) {
 	}
 }
 
+// A watchdog that the non-secure world starts, and does not feed, resets the chip.
+func TestResetByTheWatchdog(t *testing.T) {
+	r := run1(t, device(t))
+	r.says(t, r.ready())
+	bus, err := buslink.Dial(filepath.Join(r.dir, "run", "bus.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bus.Close()
+	const wdt0, start, crv = 0x40018000, 0x000, 0x504
+	for _, w := range []struct{ off, v uint32 }{{crv, 3276}, {start, 1}} { // 0.1 s
+		if o, err := bus.Store(buslink.MemoryAP, wdt0+w.off, 4, w.v); err != nil || o != buslink.OK {
+			t.Fatalf("0x%x: %v, %v", w.off, o, err)
+		}
+	}
+	r.says(t, r.ready())
+	if !strings.Contains(r.log.String(), "watchdog") {
+		t.Errorf("log: %s", &r.log)
+	}
+}
+
 // Cut at a point, the process ends with a status of its own, and the next boot
 // finds what was acknowledged.
 func TestPowerFail(t *testing.T) {
