@@ -82,7 +82,7 @@ const (
 func (p *keyPolicy) lifetime() (psa.Lifetime, error) {
 	location := psa.LocationLocal
 	switch p.location {
-	case locationLocal:
+	case "", locationLocal:
 	case locationKMU:
 		location = psa.LocationKMU
 	default:
@@ -90,7 +90,7 @@ func (p *keyPolicy) lifetime() (psa.Lifetime, error) {
 	}
 	persistence := psa.PersistenceDefault
 	switch p.persistence {
-	case persistenceDefault:
+	case "", persistenceDefault:
 	case persistenceRevocable:
 		persistence = psa.PersistenceRevocable
 	case persistenceLocked:

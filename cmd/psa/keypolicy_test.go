@@ -35,10 +35,18 @@ func TestKeyPolicyDefaults(t *testing.T) {
 		}, {
 			"flags before defaults", keyPolicy{id: "3", typ: "hmac", bits: 512, alg: "hmac-sha-512", usage: "sign-message,export"}, false,
 			psa.KeyAttributes{Type: psa.KeyHMAC, Bits: 512, Algorithm: psa.HMAC(psa.SHA512), Usage: psa.UsageSignMessage | psa.UsageExport, ID: 3},
+		}, {
+			"in the KMU", keyPolicy{id: "0x7fff3005", typ: "aes-128", location: "kmu"}, false,
+			psa.KeyAttributes{Type: psa.KeyAES, Bits: 128, Lifetime: 0x804e4b01, Algorithm: psa.GCM, Usage: psa.UsageEncrypt | psa.UsageDecrypt, ID: 0x7fff3005},
+		}, {
+			"in the KMU for good", keyPolicy{id: "0x7fff0005", typ: "aes-128", location: "kmu", persistence: "locked"}, false,
+			psa.KeyAttributes{Type: psa.KeyAES, Bits: 128, Lifetime: 0x804e4b03, Algorithm: psa.GCM, Usage: psa.UsageEncrypt | psa.UsageDecrypt, ID: 0x7fff0005},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.want.Lifetime = psa.LifetimePersistent
+			if tt.want.Lifetime == psa.LifetimeVolatile {
+				tt.want.Lifetime = psa.LifetimePersistent
+			}
 			got, err := tt.flags.attributes(tt.isImport)
 			if err != nil {
 				t.Fatal(err)

@@ -14,10 +14,18 @@ import (
 
 // TestLiveScripts runs what needs a secure world: the real one, in a process of
 // its own, with a device of its own for each script. $DEVICE is its directory.
+// What needs a certain board is in a directory named after it.
 func TestLiveScripts(t *testing.T) {
 	spe := buildSPE(t)
+	t.Run("default", func(t *testing.T) { runLive(t, spe, "testdata/script-live") })
+	t.Run("nrf54l15", func(t *testing.T) { runLive(t, spe, "testdata/script-live-nrf54l15", "--board", "nrf54l15") })
+}
+
+// runLive runs the scripts in dir, each with a device that is provisioned with
+// these flags.
+func runLive(t *testing.T, spe, dir string, flags ...string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script-live",
+		Dir:                 dir,
 		Cmds:                scriptCommands,
 		RequireExplicitExec: true,
 		Setup: func(s *testscript.Env) error {
@@ -29,7 +37,7 @@ func TestLiveScripts(t *testing.T) {
 			}
 			s.Defer(func() { os.RemoveAll(dir) })
 			device := filepath.Join(dir, "device")
-			stop, err := startSPE(spe, device)
+			stop, err := startSPE(spe, device, flags...)
 			if err != nil {
 				return err
 			}
@@ -52,10 +60,10 @@ func buildSPE(t *testing.T) string {
 	return program
 }
 
-// startSPE provisions a device and runs it until stop. It returns when the
-// secure world says on its standard output that it is ready.
-func startSPE(program, device string) (stop func(), err error) {
-	if out, err := exec.Command(program, "provision", device).CombinedOutput(); err != nil {
+// startSPE provisions a device with these flags and runs it until stop. It
+// returns when the secure world says on its standard output that it is ready.
+func startSPE(program, device string, flags ...string) (stop func(), err error) {
+	if out, err := exec.Command(program, append([]string{"provision", device}, flags...)...).CombinedOutput(); err != nil {
 		return nil, &startError{"spe provision", err, string(out)}
 	}
 	cmd := exec.Command(program, "run", device, "--bench-echo")

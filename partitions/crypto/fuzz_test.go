@@ -32,16 +32,23 @@ func FuzzService(f *testing.F) {
 	derive := append(script(contract.KeyDerivationSetup, 0, psa.HKDF(psa.SHA256), 0, 0), script(contract.KeyDerivationInputKey, 4, 0, 0, 0)...)
 	f.Add(append(derive, script(contract.KeyDerivationOutputKey, 0, 0, 24, 0)...))
 
+	f.Add(script(contract.AEADEncrypt, 8, psa.GCM, 16, 64))
+	f.Add(script(contract.SignHash, 9, psa.ECDSA(psa.SHA256), 32, 64))
+
 	f.Fuzz(func(t *testing.T, b []byte) {
-		w := newWorld(t)
+		w, slots := newSlotWorld(t)
 		c := w.client(psOwner)
+		slotCipher, slotSigner := inSlot(psa.KeyAES, psa.UsageAll, psa.GCM), inSlot(psa.ECCPair(psa.SECPR1), psa.UsageAll, psa.ECDSA(psa.AnyHash))
+		slotCipher.Bits, slotSigner.Bits, slotSigner.ID = 256, 256, slotCipher.ID+2
+		slots.put(slotCipher, secret)
+		slots.put(slotSigner, ones)
 		keys := []psa.KeyID{
 			psa.NullKey,
 			volatileKey(t, c, psa.KeyHMAC, psa.UsageAll, psa.HMAC(psa.SHA256), secret),
 			volatileKey(t, c, psa.KeyAES, psa.UsageAll, psa.GCM, secret),
 			volatileKey(t, c, psa.ECCPair(psa.SECPR1), psa.UsageAll, psa.ECDSA(psa.AnyHash), bytes.Repeat([]byte{1}, 32)),
 			volatileKey(t, c, psa.KeyDerive, psa.UsageAll, psa.HKDF(psa.SHA256), secret),
-			psa.HUK, psa.IAK, 7,
+			psa.HUK, psa.IAK, 7, slotCipher.ID, slotSigner.ID,
 		}
 		take := func(n int) []byte {
 			n = min(n, len(b))

@@ -103,7 +103,7 @@ func (c *Client) Purge(id psa.KeyID) error {
 	return c.simple(r)
 }
 
-// List returns the attributes of the caller's own keys, persistent and volatile,
+// List returns the attributes of the caller's own keys, persistent and volatile, and those in the KMU's slots that it reaches,
 // in ascending order of their identifiers. A key made or destroyed meanwhile may
 // or may not be among them. The PSA Crypto API has no such call.
 func (c *Client) List() ([]psa.KeyAttributes, error) {
