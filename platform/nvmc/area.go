@@ -18,37 +18,24 @@ import (
 // operation, so that it never stands open for another thread's stray store.
 // Areas are safe for concurrent use.
 type Area struct {
-	c    *Controller
-	addr uint32
-	size int
+	cells.Part
+	c *Controller
 }
 
 // Area returns the driver of size bytes at addr, both multiples of the page
 // size and inside the flash, which is a property of the board: it panics
 // otherwise.
 func (c *Controller) Area(addr, size uint32) *Area {
-	page, all, off := uint32(c.env.Variant.PageSize), uint32(c.env.Variant.Size), addr-c.env.Variant.Base
-	if off%page != 0 || size == 0 || size%page != 0 || off > all || size > all-off {
-		panic("nvmc: area outside the flash or off its pages")
-	}
-	return &Area{c: c, addr: addr, size: int(size)}
+	v := c.env.Variant
+	return &Area{cells.NewPart(addr, size, v.Base, v.Size, v.PageSize), c}
 }
-
-// Addr returns the bus address at which the area begins.
-func (a *Area) Addr() uint32 { return a.addr }
-
-// Size returns the size of the area in bytes.
-func (a *Area) Size() int { return a.size }
-
-// PageSize returns the unit of Erase in bytes.
-func (a *Area) PageSize() int { return a.c.env.Variant.PageSize }
 
 // Read fills p from off on. On an error p is as it was.
 func (a *Area) Read(off int, p []byte) error {
 	if err := a.permit("read", off, len(p), bus.Read); err != nil {
 		return err
 	}
-	return a.c.flash.Read(a.offset(off), p)
+	return a.c.flash.Read(a.Offset(off), p)
 }
 
 // Program programs the words of p from off on, in ascending order; off and
@@ -60,7 +47,7 @@ func (a *Area) Program(off int, p []byte) error {
 	}
 	a.c.mu.Lock()
 	a.c.wait(false)
-	err := a.c.programCells(a.offset(off), p)
+	err := a.c.programCells(a.Offset(off), p)
 	a.c.mu.Unlock()
 	if programmed(err) {
 		a.c.env.Clock.Advance(time.Duration(len(p)/cells.WordSize) * a.c.env.Variant.Write)
@@ -75,7 +62,7 @@ func (a *Area) Erase(off int) error {
 	}
 	a.c.mu.Lock()
 	a.c.wait(false)
-	err := a.c.eraseCells(a.offset(off))
+	err := a.c.eraseCells(a.Offset(off))
 	a.c.mu.Unlock()
 	if err == nil {
 		a.c.env.Clock.Advance(a.c.env.Variant.ErasePage)
@@ -84,13 +71,8 @@ func (a *Area) Erase(off int) error {
 }
 
 func (a *Area) permit(op string, off, n int, access bus.Access) error {
-	if off < 0 || n > a.size || off > a.size-n {
-		return &cells.RangeError{Op: op, Off: off, Len: n, Size: a.size}
+	if err := a.Check(op, off, n, 1); err != nil || n == 0 {
+		return err
 	}
-	if n == 0 {
-		return nil
-	}
-	return a.c.env.Guard.CheckRange(a.addr+uint32(off), uint32(n), access, bus.SecureCPU)
+	return a.c.env.Guard.CheckRange(a.Addr()+uint32(off), uint32(n), access, bus.SecureCPU)
 }
-
-func (a *Area) offset(off int) int { return int(a.addr-a.c.env.Variant.Base) + off }

@@ -15,48 +15,35 @@ import (
 //
 // Areas are safe for concurrent use.
 type Area struct {
-	q         *QSPI
-	off, size int
+	cells.Part
+	q *QSPI
 }
 
 // Area returns the driver of size bytes at addr, an address of the window as it
 // is with XIPOFFSET 0. Both are multiples of 4 KiB and inside the flash, which
 // is a property of the board: it panics otherwise.
 func (q *QSPI) Area(addr, size uint32) *Area {
-	off, all := addr-q.env.Variant.XIP, uint32(q.env.Variant.Size)
-	if off%sector != 0 || size == 0 || size%sector != 0 || off > all || size > all-off {
-		panic("qspi: area outside the flash or off its pages")
-	}
-	return &Area{q, int(off), int(size)}
+	return &Area{cells.NewPart(addr, size, q.env.Variant.XIP, q.env.Variant.Size, sector), q}
 }
-
-// Addr returns the address of the window at which the area begins.
-func (a *Area) Addr() uint32 { return a.q.env.Variant.XIP + uint32(a.off) }
-
-// Size returns the size of the area in bytes.
-func (a *Area) Size() int { return a.size }
-
-// PageSize returns the unit of Erase in bytes.
-func (a *Area) PageSize() int { return sector }
 
 // Read fills p from off on. On an error p is as it was.
 func (a *Area) Read(off int, p []byte) error {
-	if err := a.check("read", off, len(p)); err != nil {
+	if err := a.Check("read", off, len(p), 1); err != nil {
 		return err
 	}
-	return a.q.flash.Read(a.off+off, p)
+	return a.q.flash.Read(a.Offset(off), p)
 }
 
 // Program programs the words of p from off on, in ascending order; off and
 // len(p) are multiples of 4. See cells.Flash.Program for bits that are 0 already.
 func (a *Area) Program(off int, p []byte) error {
-	if err := a.check("program", off, len(p)); err != nil {
+	if err := a.Check("program", off, len(p), 1); err != nil {
 		return err
 	}
-	err := a.q.flash.Program(a.off+off, p)
+	err := a.q.flash.Program(a.Offset(off), p)
 	var zero *cells.ProgramError
 	if err == nil || errors.As(err, &zero) {
-		for t := (transfer{a.off + off, 0, len(p)}); t.n > 0; {
+		for t := (transfer{a.Offset(off), 0, len(p)}); t.n > 0; {
 			t.chunk(a.q.env.Variant.Size)
 			a.q.env.Clock.Advance(a.q.env.Variant.Program)
 		}
@@ -66,19 +53,12 @@ func (a *Area) Program(off int, p []byte) error {
 
 // Erase erases the page at off, a multiple of PageSize.
 func (a *Area) Erase(off int) error {
-	if err := a.check("erase", off, sector); err != nil {
+	if err := a.Check("erase", off, sector, 1); err != nil {
 		return err
 	}
-	err := a.q.flash.Erase(a.off + off)
+	err := a.q.flash.Erase(a.Offset(off))
 	if err == nil {
 		a.q.env.Clock.Advance(a.q.env.Variant.EraseSector)
 	}
 	return err
-}
-
-func (a *Area) check(op string, off, n int) error {
-	if off < 0 || n > a.size || off > a.size-n {
-		return &cells.RangeError{Op: op, Off: off, Len: n, Size: a.size}
-	}
-	return nil
 }

@@ -20,30 +20,17 @@ import (
 //
 // Areas are safe for concurrent use.
 type Area struct {
-	c    *Controller
-	addr uint32
-	size int
+	cells.Part
+	c *Controller
 }
 
 // Area returns the driver of size bytes at addr, both multiples of the page
 // size and inside the RRAM, which is a property of the board: it panics
 // otherwise.
 func (c *Controller) Area(addr, size uint32) *Area {
-	page, all, off := uint32(c.env.Variant.PageSize), uint32(c.env.Variant.Size), addr-c.env.Variant.Base
-	if off%page != 0 || size == 0 || size%page != 0 || off > all || size > all-off {
-		panic("rramc: area outside the RRAM or off its pages")
-	}
-	return &Area{c: c, addr: addr, size: int(size)}
+	v := c.env.Variant
+	return &Area{cells.NewPart(addr, size, v.Base, v.Size, v.PageSize), c}
 }
-
-// Addr returns the bus address at which the area begins.
-func (a *Area) Addr() uint32 { return a.addr }
-
-// Size returns the size of the area in bytes.
-func (a *Area) Size() int { return a.size }
-
-// PageSize returns the unit of Erase in bytes.
-func (a *Area) PageSize() int { return a.c.env.Variant.PageSize }
 
 // Read fills p from off on. On an error p is as it was.
 func (a *Area) Read(off int, p []byte) error {
@@ -51,12 +38,12 @@ func (a *Area) Read(off int, p []byte) error {
 		return err
 	}
 	a.c.mu.Lock()
-	hit := a.c.buffer.hit(a.offset(off), len(p))
+	hit := a.c.buffer.hit(a.Offset(off), len(p))
 	a.c.mu.Unlock()
 	if hit {
 		a.c.commit()
 	}
-	return a.c.rram.Read(a.offset(off), p)
+	return a.c.rram.Read(a.Offset(off), p)
 }
 
 // Program overwrites the words from off on with p, line after line in ascending
@@ -65,7 +52,7 @@ func (a *Area) Program(off int, p []byte) error {
 	if err := a.permit("program", off, len(p), cells.WordSize, bus.Write); err != nil {
 		return err
 	}
-	return a.run(len(p), func(r *cells.RRAM) error { return r.Write(a.offset(off), p) })
+	return a.run(len(p), func(r *cells.RRAM) error { return r.Write(a.Offset(off), p) })
 }
 
 // Erase writes 0xFF to the page at off, a multiple of PageSize, line after line
@@ -74,7 +61,7 @@ func (a *Area) Erase(off int) error {
 	if err := a.permit("erase", off, a.PageSize(), a.PageSize(), bus.Write); err != nil {
 		return err
 	}
-	return a.run(a.PageSize(), func(r *cells.RRAM) error { return r.Erase(a.offset(off)) })
+	return a.run(a.PageSize(), func(r *cells.RRAM) error { return r.Erase(a.Offset(off)) })
 }
 
 // run does a write of n bytes, after what others have in the buffer: that could
@@ -94,15 +81,10 @@ func (a *Area) run(n int, write func(r *cells.RRAM) error) error {
 }
 
 func (a *Area) permit(op string, off, n, unit int, access bus.Access) error {
-	switch {
-	case off < 0 || n > a.size || off > a.size-n:
-		return &cells.RangeError{Op: op, Off: off, Len: n, Size: a.size}
-	case off%unit != 0 || n%unit != 0:
-		return &cells.AlignError{Op: op, Off: off, Len: n, Unit: unit}
-	case n == 0:
-		return nil
+	if err := a.Check(op, off, n, unit); err != nil || n == 0 {
+		return err
 	}
-	addr := a.addr + uint32(off)
+	addr := a.Addr() + uint32(off)
 	if err := a.c.env.Guard.CheckRange(addr, uint32(n), access, bus.SecureCPU); err != nil {
 		return err
 	}
@@ -113,5 +95,3 @@ func (a *Area) permit(op string, off, n, unit int, access bus.Access) error {
 	a.c.mu.Unlock()
 	return nil
 }
-
-func (a *Area) offset(off int) int { return int(a.addr-a.c.env.Variant.Base) + off }
