@@ -52,6 +52,8 @@ type flash interface {
 	bus.Peripheral
 	area(addr, size uint32) FlashArea
 	eraseAll() error
+	// permits is the controller's own rule, beside the guard's.
+	permits(addr uint32, n int, access bus.Access, from bus.Origin) bool
 	// writable is asked by the UICR about each store over the bus.
 	writable() bus.Fault
 }

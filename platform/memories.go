@@ -17,6 +17,9 @@ type norFlash struct {
 
 func (f norFlash) area(addr, size uint32) FlashArea { return f.Area(addr, size) }
 
+// permits: the NVMC has no rule of its own about who may access what.
+func (f norFlash) permits(uint32, int, bus.Access, bus.Origin) bool { return true }
+
 func (f norFlash) eraseAll() error { return f.EraseAll() }
 
 // writable: CONFIG governs the UICR as well, and a word of it takes as long.
@@ -32,6 +35,10 @@ func (f norFlash) writable() bus.Fault {
 type rramFlash struct{ *rramc.Controller }
 
 func (f rramFlash) area(addr, size uint32) FlashArea { return f.Area(addr, size) }
+
+func (f rramFlash) permits(addr uint32, n int, access bus.Access, from bus.Origin) bool {
+	return f.Permits(addr, n, access, from)
+}
 
 func (f rramFlash) eraseAll() error { return f.EraseAll() }
 

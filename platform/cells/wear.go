@@ -67,6 +67,22 @@ func (w *Wear) Writes(off int) int {
 	return w.writes(off)
 }
 
+// Written returns how many of the words in the n bytes from off on have been
+// written since their page was erased.
+func (w *Wear) Written(off, n int) (written int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.img.mem == nil || off < 0 || n < 0 || n > w.size || off > w.size-n {
+		return 0
+	}
+	for at := off; at < off+n; at += WordSize {
+		if w.writes(at) > 0 {
+			written++
+		}
+	}
+	return written
+}
+
 // at returns where the writes of the word at off are counted.
 func (w *Wear) at(off int) (p *byte, shift int) {
 	word := off / WordSize

@@ -87,6 +87,15 @@ func (c *Controller) region(off uint32) *window {
 	return &c.regions[(off-RegRegion)/8]
 }
 
+// Permits reports whether the windows let an access to n bytes from addr on pass;
+// the guard has its own say.
+func (c *Controller) Permits(addr uint32, n int, access bus.Access, from bus.Origin) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, refused := c.refused(addr, n, access, from)
+	return !refused
+}
+
 // refused returns the first address of [addr, addr+n), inside the RRAM, that a
 // window refuses.
 func (c *Controller) refused(addr uint32, n int, access bus.Access, from bus.Origin) (at uint32, refused bool) {
