@@ -273,12 +273,17 @@ func (a *assembly) addDebug() error {
 		return err
 	}
 	a.Blank = blank
+	// The UICR is what an ERASEALL erases last.
+	erased, err := a.uicr.Blank()
+	if err != nil {
+		return err
+	}
 	a.CtrlAP = ctrlap.New(ctrlap.Config{
 		Variant: a.blocks.chip.ctrlap(), UICR: a.uicr, Signals: signals,
 		EraseAll:      a.EraseAll,
 		Reset:         func(ctrlap.ResetKind) { a.reset(Debug) },
 		Interrupt:     func() { a.mailbox() },
-		OpenedByErase: a.o.Reset == EraseAll && blank,
+		OpenedByErase: a.o.Reset == EraseAll && blank && erased,
 	})
 	a.blocks.ctrlap = a.CtrlAP
 	return nil
@@ -384,9 +389,25 @@ func (d qspiDMA) origin() bus.Origin {
 	return bus.Origin{Master: bus.DMA, Attr: d.blocks.protection.dma(p)}
 }
 
-func (d qspiDMA) ReadBlock(addr uint32, p []byte) { d.Bus.ReadBlock(addr, p, d.origin()) }
+func (d qspiDMA) ReadBlock(addr uint32, p []byte) {
+	if !d.reaches(addr, len(p)) {
+		clear(p)
+		return
+	}
+	d.Bus.ReadBlock(addr, p, d.origin())
+}
 
-func (d qspiDMA) WriteBlock(addr uint32, p []byte) { d.Bus.WriteBlock(addr, p, d.origin()) }
+func (d qspiDMA) WriteBlock(addr uint32, p []byte) {
+	if d.reaches(addr, len(p)) {
+		d.Bus.WriteBlock(addr, p, d.origin())
+	}
+}
+
+// reaches: EasyDMA has a way to the RAM alone.
+func (d qspiDMA) reaches(addr uint32, n int) bool {
+	off := uint64(addr) - uint64(d.Board.RAM.Base)
+	return addr >= d.Board.RAM.Base && off+uint64(n) <= uint64(d.Board.RAM.Size)
+}
 
 // attachFICR puts the factory information on the bus, which the world that the
 // board says may read.

@@ -32,6 +32,8 @@ func (s *SoC) EraseAll() error {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("platform: %w", err)
 	}
+	// Calls under way would write to what has been wiped already.
+	s.Power.Halt()
 	if err := s.wipe(); err != nil {
 		return err
 	}

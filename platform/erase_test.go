@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/postern-spe/postern/platform/board"
+	"github.com/postern-spe/postern/platform/cells"
 	"github.com/postern-spe/postern/platform/power"
 )
 
@@ -89,4 +90,51 @@ func erasedThroughout(dir string, b *board.Board) error {
 		}
 	}
 	return nil
+}
+
+// What still runs when an ERASEALL begins writes nothing behind it.
+func TestEraseAllStopsWriters(t *testing.T) {
+	for _, name := range []string{"nrf5340", "nrf54l15"} {
+		t.Run(name, func(t *testing.T) {
+			dir := provision(t, ProvisionOptions{Board: name}).Dir
+			s := open(t, dir)
+			area, err := s.Area(board.ITS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			started, stopped := make(chan struct{}), make(chan error)
+			go func() {
+				for i := 0; ; i++ {
+					off := i * 16 % area.Size()
+					if off == 0 {
+						err = area.Erase(i / area.Size() * area.PageSize() % area.Size())
+					}
+					if err == nil {
+						err = area.Program(off, []byte("sixteen secrets!"))
+					}
+					var full *cells.WearError
+					if errors.As(err, &full) {
+						err = nil
+					}
+					if err != nil {
+						stopped <- err
+						return
+					}
+					if i == 10 {
+						close(started)
+					}
+				}
+			}()
+			<-started
+			if err := s.EraseAll(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-stopped; !errors.Is(err, power.ErrHalted) {
+				t.Errorf("the writer ended with %v", err)
+			}
+			if err := erasedThroughout(dir, s.Board); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

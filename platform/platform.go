@@ -77,6 +77,7 @@ type SoC struct {
 	onReset   func(ResetReason)
 	onRefusal func(AccessError)
 	resetOnce sync.Once
+	eraseOnce sync.Once
 	unlockKey atomic.Uint32 // what opens the debug signals; 0: nothing
 }
 
@@ -122,9 +123,9 @@ const (
 type OpenOptions struct {
 	// Reset is why the processor starts.
 	Reset ResetReason
-	// OnReset is called once, on a goroutine of its own, when something on the
-	// chip resets it. The SoC is to be closed then, and opened anew with that
-	// reason.
+	// OnReset is called, on a goroutine of its own, when something on the chip
+	// resets it, and perhaps once more with EraseAll, which counts then. The SoC
+	// is to be closed, and opened anew with that reason.
 	OnReset func(ResetReason)
 	// OnAccessError is called for interrupts of the blocks that guard memory and
 	// peripherals, after the event has been cleared. It does not block.

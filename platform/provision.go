@@ -57,6 +57,9 @@ func Provision(dir string, opts ProvisionOptions) (*Provisioned, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wiped != nil {
+		defer wiped.Close() // and its lock: nobody else may take it meanwhile
+	}
 	p.Dir, p.IAKPath = dir, filepath.Join(dir, IAKFile)
 
 	parent, base := filepath.Split(dir)
@@ -67,7 +70,7 @@ func Provision(dir string, opts ProvisionOptions) (*Provisioned, error) {
 	if err := p.build(tmp, b, opts); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(tmp))
 	}
-	if wiped {
+	if wiped != nil {
 		// The two change places, so that there is a whole device at any time.
 		if err := unix.Renameat2(unix.AT_FDCWD, tmp, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE); err != nil {
 			err = &os.LinkError{Op: "rename", Old: tmp, New: dir, Err: err}
@@ -85,40 +88,40 @@ func Provision(dir string, opts ProvisionOptions) (*Provisioned, error) {
 }
 
 // vacant: dir is not there, is an empty directory, or a device that has been
-// wiped and is not open.
-func vacant(dir string) (wiped bool, err error) {
+// wiped, which it returns, open.
+func vacant(dir string) (wiped *SoC, err error) {
 	st, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("platform: %w", err)
+		return nil, fmt.Errorf("platform: %w", err)
 	}
 	if !st.IsDir() {
-		return false, &DeviceError{dir, "exists and is not a directory"}
+		return nil, &DeviceError{dir, "exists and is not a directory"}
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return false, fmt.Errorf("platform: %w", err)
+		return nil, fmt.Errorf("platform: %w", err)
 	}
 	defer f.Close()
 	if _, err := f.Readdirnames(1); err == io.EOF {
-		return false, nil
+		return nil, nil
 	} else if err != nil {
-		return false, fmt.Errorf("platform: %w", err)
+		return nil, fmt.Errorf("platform: %w", err)
 	}
 	s, err := Open(dir, OpenOptions{})
 	var used *InUseError
 	if errors.As(err, &used) {
-		return false, err
+		return nil, err
 	}
 	if err != nil {
-		return false, &DeviceError{dir, "exists and is not empty"}
+		return nil, &DeviceError{dir, "exists and is not empty"}
 	}
 	if !s.Blank {
-		return false, errors.Join(&DeviceError{dir, "exists and is a device"}, s.Close())
+		return nil, errors.Join(&DeviceError{dir, "exists and is a device"}, s.Close())
 	}
-	return true, s.Close()
+	return s, nil
 }
 
 // build makes the whole device in tmp.

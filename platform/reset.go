@@ -37,13 +37,22 @@ func (r ResetReason) register() resetctl.Reason {
 	return [...]resetctl.Reason{0, resetctl.System, resetctl.Watchdog0, resetctl.CtrlAP, resetctl.CtrlAP}[r]
 }
 
-// reset tells the owner of the SoC, once, that something has reset the chip. The
-// processor of the chip would stop in the middle of an instruction; here it goes
-// on until the owner has ended it.
+// reset tells the owner of the SoC that something has reset the chip: once, and
+// once more when an ERASEALL comes after something else. The processor of the chip
+// would stop in the middle of an instruction; here it goes on until the owner has
+// ended it.
 func (s *SoC) reset(why ResetReason) {
-	s.resetOnce.Do(func() {
+	tell := func() {
 		if s.onReset != nil {
 			go s.onReset(why)
 		}
+	}
+	if why != EraseAll {
+		s.resetOnce.Do(tell)
+		return
+	}
+	s.eraseOnce.Do(func() {
+		s.resetOnce.Do(func() {}) // nothing comes after it
+		tell()
 	})
 }

@@ -49,9 +49,10 @@ type Options struct {
 	BenchEcho bool
 	// Reset is why the processor starts.
 	Reset platform.ResetReason
-	// OnReset, when not nil, is called once, on a goroutine of its own, when
-	// something on the chip resets it: software, the watchdog, a debugger. The
-	// secure world is to be closed then and booted anew with that reason.
+	// OnReset, when not nil, is called on a goroutine of its own when something on
+	// the chip resets it: software, the watchdog, a debugger; perhaps once more
+	// with platform.EraseAll, which counts then. The secure world is to be closed
+	// and booted anew with that reason.
 	OnReset func(platform.ResetReason)
 	// PowerFailAt lets the power fail when that many words have been programmed,
 	// pages erased or UICR words written since the boot began; 0 never.

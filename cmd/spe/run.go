@@ -86,7 +86,7 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 	// Signals are caught before there is anything that needs an orderly end.
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
-	reset := make(chan platform.ResetReason, 1)
+	reset := make(chan platform.ResetReason, 2)
 
 	if err := harden(); err != nil {
 		return err
@@ -124,6 +124,10 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 		select {
 		case <-closed:
 		case <-time.After(resetPatience):
+		}
+		select {
+		case why = <-reset: // an ERASEALL: nothing else comes after a reset
+		default:
 		}
 		return restart(why)
 	}

@@ -56,6 +56,8 @@ type Board struct {
 	EraseStates map[uint32]EraseState
 	// OnesProtect: a 1 in a protection status means protected, and not open.
 	OnesProtect bool
+
+	unlock []Register // where a debugger offers a key
 }
 
 // EraseState is how far an ERASEALL is.
@@ -76,6 +78,7 @@ const (
 // of APPROTECT.STATUS too.
 func Boards() []Board {
 	nvmc := map[uint32]EraseState{0: EraseReady, 1: EraseBusy}
+	keys := []Register{APProtectDisable, SecureAPProtectDisable}
 	nrf5340 := map[Register]uint32{
 		Reset: 0x000, EraseAll: 0x004, EraseAllStatus: 0x008,
 		APProtectStatus: 0x00C, APProtectDisable: 0x010, SecureAPProtectDisable: 0x014,
@@ -84,9 +87,9 @@ func Boards() []Board {
 		IDR: 0x0FC,
 	}
 	return []Board{
-		{Name: "nrf5340", MemoryAP: 0, CtrlAP: 2, Registers: nrf5340, EraseStates: nvmc},
+		{Name: "nrf5340", MemoryAP: 0, CtrlAP: 2, Registers: nrf5340, EraseStates: nvmc, unlock: keys},
 		{
-			Name: "nrf9160", MemoryAP: 0, CtrlAP: 4, EraseStates: nvmc,
+			Name: "nrf9160", MemoryAP: 0, CtrlAP: 4, EraseStates: nvmc, unlock: keys, // which it has not
 			Registers: map[Register]uint32{
 				Reset: 0x000, EraseAll: 0x004, EraseAllStatus: 0x008, APProtectStatus: 0x00C,
 				EraseProtectStatus: 0x018, EraseProtectDisable: 0x01C,
@@ -95,7 +98,7 @@ func Boards() []Board {
 			},
 		},
 		{
-			Name: "nrf54l15", MemoryAP: 0, CtrlAP: 2, OnesProtect: true,
+			Name: "nrf54l15", MemoryAP: 0, CtrlAP: 2, OnesProtect: true, unlock: []Register{MailboxTXData},
 			EraseStates: map[uint32]EraseState{0: EraseReady, 1: EraseDone, 2: EraseBusy, 3: EraseFailed},
 			Registers: map[Register]uint32{
 				Reset: 0x000, EraseAll: 0x004, EraseAllStatus: 0x008,
@@ -104,7 +107,7 @@ func Boards() []Board {
 				InfoPartNo: 0x030, InfoHWRevision: 0x034, IDR: 0x0FC,
 			},
 		},
-		{Name: "virt", MemoryAP: 0, CtrlAP: 2, Registers: nrf5340, EraseStates: nvmc},
+		{Name: "virt", MemoryAP: 0, CtrlAP: 2, Registers: nrf5340, EraseStates: nvmc, unlock: keys},
 	}
 }
 

@@ -79,13 +79,15 @@ func (p *Port) memoryOpen() (bool, error) {
 // the UICR protects too.
 var ErrStillProtected = errors.New("the access port is still closed: the firmware has not written this key, or the UICR protects")
 
-// Unlock offers a key to both APPROTECT.DISABLE and SECUREAPPROTECT.DISABLE. A
-// port opens when the firmware has written the same, which is not 0, to its side
-// of the register, and the UICR leaves it open. The error is nil when the memory
-// access port answers, if perhaps for non-secure memory alone. On boards whose debugger has no
-// such registers (nRF9160, nRF54L15) it is a *NoRegisterError.
+// Unlock offers a key to the firmware. On the nRF5340 it goes to both
+// APPROTECT.DISABLE and SECUREAPPROTECT.DISABLE: a port opens when the firmware
+// has written the same, which is not 0, to its side of the register, and the UICR
+// leaves it open. On the nRF54L15 it goes through the mailbox, and the firmware
+// raises the debug signals. The error is nil when the memory access port answers,
+// if perhaps for non-secure memory alone. On the nRF9160, where the UICR alone
+// decides, it is a *NoRegisterError.
 func (p *Port) Unlock(key uint32) error {
-	for _, r := range []Register{APProtectDisable, SecureAPProtectDisable} {
+	for _, r := range p.board.unlock {
 		if err := p.WriteRegister(r, key); err != nil {
 			return err
 		}

@@ -176,7 +176,7 @@ func (b *Bus) decode(addr uint32) *memory {
 // allowed decides an access to n bytes of one memory.
 func (b *Bus) allowed(m *memory, addr, n uint32, access Access, from Origin) (at uint32, f Fault) {
 	switch {
-	case !m.private && n <= 4:
+	case !m.private && addr&3+n <= 4: // inside one word, and so one region
 		return addr, b.guard.Check(addr, access, from)
 	case !m.private:
 		if err := b.guard.CheckRange(addr, n, access, from); err != nil {

@@ -185,6 +185,8 @@ func TestBlocks(t *testing.T) {
 	}{
 		{"odd address", 0x201, 3, NonSecureCPU, []byte{2, 3, 4}, 0, NoFault},
 		{"out of the secure part", 0x1F8, 16, NonSecureCPU, nil, 0x1F8, SecureFault},
+		{"few bytes, into the secure part", 0x2FF, 2, Origin{CPU, NonSecure}, []byte{4, 1}, 0, NoFault},
+		{"few bytes, out of it", 0x1FF, 2, NonSecureCPU, nil, 0x1FF, SecureFault},
 		{"past the end", 0x3FE, 4, NonSecureCPU, nil, 0x400, BusFault},
 		{"past the end, refused before", 0x1FE, 0x300, NonSecureCPU, nil, 0x1FE, SecureFault},
 		{"past the address space", 0xFFFFFFFE, 8, NonSecureCPU, nil, 0xFFFFFFFE, BusFault},

@@ -162,12 +162,15 @@ func (f *Flash) Erase(off int) error {
 	return f.erase(off)
 }
 
-// EraseAll erases page after page, each a point.
+// EraseAll erases page after page, each a point, also when the device is halted.
 func (f *Flash) EraseAll() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for off := 0; off < f.size; off += f.page {
-		if err := f.usable("erase", off, f.page, f.page); err != nil {
+		if f.closed {
+			return ErrClosed
+		}
+		if err := f.supply.EraseErr(); err != nil {
 			return err
 		}
 		if err := f.erase(off); err != nil {

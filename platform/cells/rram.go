@@ -190,13 +190,16 @@ func (r *RRAM) Erase(off int) error {
 	return nil
 }
 
-// EraseAll writes 0xFF everywhere, page after page, each a point: what a cut
-// leaves of its page is erased up to some line.
+// EraseAll writes 0xFF everywhere, page after page, each a point, also when the
+// device is halted: what a cut leaves of its page is erased up to some line.
 func (r *RRAM) EraseAll() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for off := 0; off < r.size; off += r.page {
-		if err := r.usable("erase", off, r.page, r.page); err != nil {
+		if r.closed {
+			return ErrClosed
+		}
+		if err := r.supply.EraseErr(); err != nil {
 			return err
 		}
 		n, rng := r.page, r.supply.Point()

@@ -44,8 +44,11 @@ func (a *CtrlAP) cpuReads(off uint32) uint32 {
 	case RegIntPend:
 		return a.inten & a.events
 	case RegMailboxRXData:
-		a.toCPU.pending = false
-		return a.toCPU.data
+		// Decided: the word is gone then. It may have been a key, and the
+		// debugger's side can read what it wrote.
+		v := a.toCPU.data
+		a.toCPU.pending, a.toCPU.data = false, 0
+		return v
 	case RegMailboxRXStatus:
 		return a.toCPU.status()
 	case RegMailboxTXData:

@@ -37,10 +37,8 @@ func (a *CtrlAP) debuggerReads(r Register) (v uint32, raise bool) {
 	case DebugAPProtectStatus:
 		return a.c.Variant.status(a.apProtected, StatusAPProtect) |
 			a.c.Variant.status(a.secureProtected, StatusSecureAPProtect), false
-	case DebugAPProtectDisable:
-		return a.keys.ap.debugger, false
-	case DebugSecureAPProtectDisable:
-		return a.keys.secure.debugger, false
+	case DebugAPProtectDisable, DebugSecureAPProtectDisable:
+		return 0, false // decided: the next debugger is not told the key
 	case DebugEraseProtectDisable:
 		return a.erase.debugger, false
 	case DebugMailboxTXData:

@@ -71,17 +71,17 @@ func (c *Cells) Write(off int, p []byte) error {
 	return nil
 }
 
-// EraseAll makes all cells 0xFF. Each 4096 bytes are one power point; at one that
+// EraseAll makes all cells 0xFF, also when the device is halted. Each 4096 bytes are one power point; at one that
 // fails, every word of these is erased, as it was, or has some of its bits set.
 func (c *Cells) EraseAll() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.usable("erase", 0, c.size, 1); err != nil {
-		return err
+	if c.mem == nil {
+		return ErrClosed
 	}
 	for off := 0; off < c.size; off += page {
 		n := min(page, c.size-off)
-		if err := c.supply.Err(); err != nil {
+		if err := c.supply.EraseErr(); err != nil {
 			return err
 		}
 		torn := c.supply.Point()

@@ -15,17 +15,27 @@ import (
 // ErrLost is every operation's answer after the power has failed.
 var ErrLost = errors.New("the power is off")
 
+// ErrHalted is every operation's answer, but those of an ERASEALL, once the
+// device has been halted.
+var ErrHalted = errors.New("the device is being erased")
+
 // Supply is one device's power. The zero value is on and never fails. All
 // methods are safe for concurrent use.
 type Supply struct {
 	points atomic.Uint64
 	cut    atomic.Uint64 // the point that fails; 0: none
-	off    atomic.Bool
+	state  atomic.Uint32 // off, halted
 
 	mu   sync.Mutex
 	seed uint64
 	lost func()
 }
+
+// The bits of Supply.state.
+const (
+	off uint32 = 1 << iota
+	halted
+)
 
 // CutAt lets the power fail at the n-th point from now, 1 being the next; where
 // memories are being written meanwhile, it may be one soon after. seed decides
@@ -51,18 +61,35 @@ func (s *Supply) OnLoss(f func()) {
 // Points returns how many points there have been.
 func (s *Supply) Points() uint64 { return s.points.Load() }
 
-// Err returns ErrLost while the power is off, and nil otherwise.
+// Err returns why no memory works: ErrLost while the power is off, ErrHalted once
+// the device has been halted, and nil otherwise.
 func (s *Supply) Err() error {
-	if s.off.Load() {
+	switch v := s.state.Load(); {
+	case v == 0:
+		return nil
+	case v&off != 0:
+		return ErrLost
+	}
+	return ErrHalted
+}
+
+// EraseErr is Err for the operations of an ERASEALL, which go on when everything
+// else has been halted.
+func (s *Supply) EraseErr() error {
+	if s.state.Load()&off != 0 {
 		return ErrLost
 	}
 	return nil
 }
 
+// Halt stops all that memories do but being erased, until the device has been
+// reset: what still runs cannot write to what an ERASEALL has wiped.
+func (s *Supply) Halt() { s.state.Or(halted) }
+
 // On ends the state after a cut: the cells hold what the cut left.
 func (s *Supply) On() {
 	s.cut.Store(0)
-	s.off.Store(false)
+	s.state.And(^off)
 }
 
 // Point counts one point. It returns nil, or, when the power fails at it, the
@@ -76,7 +103,7 @@ func (s *Supply) Point() *rand.Rand {
 	if cut := s.cut.Load(); cut == 0 || n < cut {
 		return nil
 	}
-	s.off.Store(true)
+	s.state.Or(off)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lost != nil {
