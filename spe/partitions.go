@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime/debug"
 
@@ -92,17 +93,20 @@ type measurement struct {
 	err  error
 }
 
-// measureSelf does what measured boot does, with the one image that there is on
-// a host. Nothing signs it: the signer in the token is the device's root of
-// trust from provisioning.
-func measureSelf() (m measurement) {
-	f, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return measurement{err: err}
+// measure does what measured boot does, with the one image that there is on a
+// host. Nothing signs it: the signer in the token is the device's root of trust
+// from provisioning.
+func measure(program io.ReaderAt) (m measurement) {
+	if program == nil {
+		f, err := os.Open("/proc/self/exe")
+		if err != nil {
+			return measurement{err: err}
+		}
+		defer f.Close()
+		program = f
 	}
-	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if _, err := io.Copy(h, io.NewSectionReader(program, 0, math.MaxInt64)); err != nil {
 		return measurement{err: err}
 	}
 	h.Sum(m.hash[:0])

@@ -11,6 +11,7 @@ package spe
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -47,6 +48,9 @@ type Options struct {
 	OnFault spm.FaultPolicy
 	// BenchEcho adds the echo partition (package partitions/echo).
 	BenchEcho bool
+	// Program is the program that is the secure world, which attestation
+	// measures; nil is the one that runs, where it can be read.
+	Program io.ReaderAt
 	// Reset is why the processor starts.
 	Reset platform.ResetReason
 	// OnReset, when not nil, is called on a goroutine of its own when something on
@@ -95,7 +99,7 @@ func Boot(dir string, o Options) (*World, error) {
 	}
 	// Measuring the program takes as long as all the rest of the boot.
 	measured := make(chan measurement, 1)
-	go func() { measured <- measureSelf() }()
+	go func() { measured <- measure(o.Program) }()
 
 	soc, err := platform.Open(dir, platform.OpenOptions{
 		Reset: o.Reset, OnReset: o.OnReset,

@@ -9,6 +9,8 @@ import (
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	"golang.org/x/sys/unix"
+
+	"github.com/postern-spe/postern/platform"
 )
 
 // harden does, before any key is in memory, what keeps the memory from others of
@@ -16,6 +18,9 @@ import (
 // does not keep out root, nor somebody who owns the device's directory and can
 // run a secure world of his own on it.
 func harden() error {
+	if err := hide(); err != nil {
+		return fmt.Errorf("begin anew, hidden: %w", err)
+	}
 	unix.Umask(0o077)
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("turn core dumps off: %w", err)
@@ -36,16 +41,18 @@ const (
 // device's directory, TCP, and privileges gained by executing something
 // (Landlock and no_new_privs). A kernel without Landlock confines less. What
 // stays is this program itself, which a reset executes anew.
-func confine(dir string) error {
-	if alreadyConfined() {
+func confine(dir string, program *os.File) error {
+	if resetReason() != platform.PowerOn && barred() {
 		return nil // before the reset; the kernel takes only so many layers
 	}
 	rules := []landlock.Rule{
 		landlock.RWDirs(dir),
-		landlock.ROFiles(self),
 		landlock.ROFiles(backlog).IgnoreIfMissing(),
 	}
-	if dynamic(self) {
+	if !inMemory() { // what is, Landlock has nothing against
+		rules = append(rules, landlock.ROFiles(self))
+	}
+	if dynamic(program) {
 		rules = append(rules, landlock.RODirs("/lib", "/lib64", "/usr/lib", "/usr/lib64").IgnoreIfMissing())
 	}
 	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
@@ -54,9 +61,9 @@ func confine(dir string) error {
 	return nil
 }
 
-// alreadyConfined reports whether this process is confined. Everybody else may
-// open the root directory.
-func alreadyConfined() bool {
+// barred reports whether this process cannot open the root directory, which
+// everybody else may.
+func barred() bool {
 	f, err := os.Open("/")
 	if err == nil {
 		f.Close()
@@ -66,12 +73,11 @@ func alreadyConfined() bool {
 
 // dynamic reports whether a program needs the dynamic loader: a build with cgo
 // does, which is not how the Makefile builds.
-func dynamic(program string) bool {
-	f, err := elf.Open(program)
+func dynamic(program *os.File) bool {
+	f, err := elf.NewFile(program)
 	if err != nil {
 		return false
 	}
-	defer f.Close()
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
 			return true

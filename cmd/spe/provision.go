@@ -57,6 +57,9 @@ func provision(args []string, stdout, _ io.Writer) (err error) {
 	if !slices.Contains(platform.DebugPolicies(), string(opts.Debug)) {
 		return &usageError{reason: fmt.Sprintf("no debug policy %q", opts.Debug)}
 	}
+	if err := harden(); err != nil {
+		return err
+	}
 	if keys != "" {
 		if opts.Keys, err = readKeys(keys); err != nil {
 			return err

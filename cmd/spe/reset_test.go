@@ -40,7 +40,7 @@ type running struct {
 	log bytes.Buffer
 }
 
-func run1(t *testing.T, dir string, flags ...string) *running {
+func start(t *testing.T, dir string, flags ...string) *running {
 	t.Helper()
 	r := &running{Cmd: exec.Command("spe", append([]string{"run", dir}, flags...)...), dir: dir}
 	r.Stderr = &r.log
@@ -90,7 +90,7 @@ func (r *running) debugger(t *testing.T) *buslink.Client {
 // A debugger's reset begins the program anew in the same process: what was
 // stored is there, what was volatile is not.
 func TestResetByTheDebugger(t *testing.T) {
-	r := run1(t, device(t))
+	r := start(t, device(t))
 	r.says(t, r.ready())
 	for range 20 { // more often than Landlock stacks its layers
 		gate := r.gate(t)
@@ -118,7 +118,7 @@ func TestResetByTheDebugger(t *testing.T) {
 
 // A watchdog that the non-secure world starts, and does not feed, resets the chip.
 func TestResetByTheWatchdog(t *testing.T) {
-	r := run1(t, device(t))
+	r := start(t, device(t))
 	r.says(t, r.ready())
 	bus, err := buslink.Dial(filepath.Join(r.dir, "run", "bus.sock"))
 	if err != nil {
@@ -142,7 +142,7 @@ func TestResetByTheWatchdog(t *testing.T) {
 func TestPowerFail(t *testing.T) {
 	dir := device(t)
 	for n := 1; n <= 40; n += 3 {
-		r := run1(t, dir, "--power-fail", fmt.Sprintf("%d:%d", n, n))
+		r := start(t, dir, "--power-fail", fmt.Sprintf("%d:%d", n, n))
 		r.says(t, r.ready())
 		storage := its.New(r.gate(t))
 		acknowledged := 0
@@ -156,7 +156,7 @@ func TestPowerFail(t *testing.T) {
 		if code := r.ProcessState.ExitCode(); code != exitPowerLost || !strings.Contains(r.log.String(), "the power has failed") {
 			t.Fatalf("cut at %d: status %d; log: %s", n, code, &r.log)
 		}
-		r = run1(t, dir)
+		r = start(t, dir)
 		r.says(t, r.ready())
 		got, err := its.New(r.gate(t)).ReadAll(1)
 		if err != nil && (acknowledged > 0 || !errors.Is(err, veneer.ErrDoesNotExist)) {
@@ -197,7 +197,7 @@ func eraseAll(t *testing.T, board string) {
 	for name, value := range slotValues(t, dir) {
 		secrets[name] = value
 	}
-	r := run1(t, dir)
+	r := start(t, dir)
 	r.says(t, r.ready())
 	// A client's keys, one that stays in flash and one in memory, both in use.
 	keys := crypto.New(r.gate(t))
@@ -266,7 +266,7 @@ func eraseAll(t *testing.T, board string) {
 	if out, err := exec.Command("spe", "provision", dir, "--board", board).CombinedOutput(); err != nil {
 		t.Fatalf("provisioned again: %v\n%s", err, out)
 	}
-	r = run1(t, dir)
+	r = start(t, dir)
 	r.says(t, r.ready())
 }
 

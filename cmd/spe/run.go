@@ -91,13 +91,18 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 	if err := harden(); err != nil {
 		return err
 	}
+	program, err := program()
+	if err != nil {
+		return err
+	}
 	dir, err = filepath.Abs(dir) // so that the ready line holds wherever it is read
 	if err != nil {
 		return err
 	}
 	world, err := spe.Boot(dir, spe.Options{
 		Log: log, OnFault: onFault, BenchEcho: *benchEcho,
-		BeforeDoors: func() error { return confine(dir) },
+		BeforeDoors: func() error { return confine(dir, program) },
+		Program:     program,
 		Reset:       resetReason(), OnReset: func(why platform.ResetReason) { reset <- why },
 		PowerFailAt: fail.at, PowerFailSeed: fail.seed, OnPowerLoss: func() {
 			fmt.Fprintf(stderr, "spe: the power has failed, at point %d\n", fail.at)
@@ -129,7 +134,7 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 		case why = <-reset: // an ERASEALL: nothing else comes after a reset
 		default:
 		}
-		return restart(why)
+		return restart(program, why)
 	}
 }
 

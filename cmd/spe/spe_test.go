@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/postern-spe/postern/ipc"
+	"github.com/postern-spe/postern/ipc/buslink"
 	"github.com/postern-spe/postern/veneer"
 	"github.com/postern-spe/postern/veneer/its"
 )
@@ -151,6 +153,51 @@ func memoryIsOutOfReach(t *testing.T) {
 	if err := syscall.PtraceAttach(pid); err == nil {
 		t.Error("a debugger can attach")
 	}
+	memoryIsOutOfReachFromTheStart(t)
+}
+
+// From the first instruction on, after a reset as well, nobody can open a memory
+// and keep it: what can be opened is the memory of a program that is gone.
+func memoryIsOutOfReachFromTheStart(t *testing.T) {
+	dir := device(t)
+	r := start(t, dir)
+	var early []*os.File
+	defer func() {
+		for _, f := range early {
+			f.Close()
+		}
+	}()
+	path := fmt.Sprintf("/proc/%d/mem", r.Process.Pid)
+	grab := func(until <-chan struct{}) {
+		for {
+			select {
+			case <-until:
+				return
+			default:
+			}
+			if f, err := os.Open(path); err == nil && len(early) < 1000 {
+				early = append(early, f)
+			} else if err == nil {
+				f.Close()
+			}
+		}
+	}
+	for range 5 {
+		ready := make(chan struct{})
+		go func() { defer close(ready); r.says(t, r.ready()) }()
+		grab(ready)
+		if o, err := r.debugger(t).Store(ctrlAP, regReset, 4, 1); err != nil || o != buslink.OK {
+			t.Fatalf("%v, %v", o, err)
+		}
+	}
+	r.says(t, r.ready())
+	for _, f := range early {
+		var b [1]byte
+		if n, err := f.ReadAt(b[:], 0x400000); n > 0 || err != io.EOF {
+			t.Fatalf("a memory that was opened early is alive: %d, %v", n, err)
+		}
+	}
+	t.Logf("%d memories of programs that are gone", len(early))
 }
 
 // dropToNobody runs this test again as the user nobody.
@@ -190,7 +237,11 @@ func confined() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	if err := confine(os.Args[1]); err != nil {
+	program, err := program()
+	if err == nil {
+		err = confine(os.Args[1], program)
+	}
+	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
