@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 )
 
 // connection is the memory of one client: all that it can make the server hold.
@@ -19,17 +20,18 @@ type connection struct {
 
 // serve answers a client until it goes, or breaks the wire. A client that goes
 // between two frames is no error.
-func (s *Server) serve(sock socket) error {
+func (s *Server) serve(sock socket, peer *visitor) error {
 	if err := s.greet(sock); err != nil {
 		return err
 	}
 	c := new(connection)
 	for {
-		if err := sock.read(c.in[:]); err == io.EOF {
+		if err := sock.readBegun(c.in[:], s.patience); err == io.EOF {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("buslink: request: %w", err)
 		}
+		peer.used.Store(time.Now().UnixNano())
 		var q request
 		if err := q.parse(&c.in); err != nil {
 			return err

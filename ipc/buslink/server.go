@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,10 +31,12 @@ type Server struct {
 	report     func(error)
 	perProcess int           // MaxPerProcess but in tests
 	patience   time.Duration // patience but in tests
+	idle       time.Duration // idle but in tests
 
 	mu        sync.Mutex
 	listener  *net.UnixListener
-	conns     map[socket]struct{}
+	conns     map[socket]*visitor
+	room      int           // how many more there may be
 	processes map[int32]int // connections by the PID of who made them; none is 0
 	closed    bool
 	wg        sync.WaitGroup
@@ -53,7 +56,9 @@ func NewServer(t Target, report func(error)) *Server {
 		report:     report,
 		perProcess: MaxPerProcess,
 		patience:   patience,
-		conns:      make(map[socket]struct{}),
+		idle:       idle,
+		conns:      make(map[socket]*visitor),
+		room:       MaxConnections,
 		processes:  make(map[int32]int),
 	}
 }
@@ -118,26 +123,39 @@ func (s *Server) accept(conn *net.UnixConn) error {
 	return nil
 }
 
+// visitor is who is on a connection.
+type visitor struct {
+	pid  int32        // of the process that made it
+	used atomic.Int64 // when its last request came, in Unix nanoseconds
+	sent bool         // away, to make room; guarded by Server.mu
+}
+
+// idle is how long a connection has not been used that may have to make room.
+const idle = time.Second
+
 // admit starts a connection, unless there are too many, in all or of its
-// process.
+// process. Where there are too many in all, the one that has not been used for
+// the longest goes: a process can pass its connections on to others and end, and
+// what it has left would be there for ever.
 func (s *Server) admit(sock socket, pid int32, uid uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || !mayConnect(uid) || len(s.conns) >= MaxConnections || s.processes[pid] >= s.perProcess {
+	if s.closed || !mayConnect(uid) || s.processes[pid] >= s.perProcess || s.room == 0 && !s.makeRoom() {
 		return false
 	}
-	s.conns[sock] = struct{}{}
+	v := &visitor{pid: pid}
+	v.used.Store(time.Now().UnixNano())
+	s.conns[sock] = v
 	s.processes[pid]++
+	s.room--
 	s.wg.Go(func() {
-		err := s.serve(sock)
+		err := s.serve(sock, v)
 		s.mu.Lock()
 		// Close shuts down what is in the table, and nothing else that has got
 		// the number since.
 		delete(s.conns, sock)
 		sock.close()
-		if s.processes[pid]--; s.processes[pid] == 0 {
-			delete(s.processes, pid)
-		}
+		s.leave(v)
 		closed := s.closed
 		s.mu.Unlock()
 		if err != nil && !closed {
@@ -145,6 +163,35 @@ func (s *Server) admit(sock socket, pid int32, uid uint32) bool {
 		}
 	})
 	return true
+}
+
+// makeRoom sends away whoever has been idle for the longest. The caller holds mu.
+func (s *Server) makeRoom() bool {
+	var longest socket
+	var who *visitor
+	for sock, v := range s.conns {
+		if !v.sent && (who == nil || v.used.Load() < who.used.Load()) {
+			longest, who = sock, v
+		}
+	}
+	if who == nil || time.Since(time.Unix(0, who.used.Load())) < s.idle {
+		return false
+	}
+	longest.shutdown()
+	s.leave(who)
+	return true
+}
+
+// leave gives the place of a visitor back, once. The caller holds mu.
+func (s *Server) leave(v *visitor) {
+	if v.sent {
+		return
+	}
+	v.sent = true
+	s.room++
+	if s.processes[v.pid]--; s.processes[v.pid] == 0 {
+		delete(s.processes, v.pid)
+	}
 }
 
 // Close stops the server: no connection is accepted any more, those that exist

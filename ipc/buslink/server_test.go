@@ -80,9 +80,10 @@ func TestGarbage(t *testing.T) {
 func TestImpatience(t *testing.T) {
 	block := request{op: Block, width: 1, value: MaxBlock}
 	for name, write := range map[string][]byte{
-		"no greeting":   nil,
-		"half of one":   goodGreeting[:4],
-		"reads nothing": append(goodGreeting[:greetingSize:greetingSize], bytes.Repeat(block.append(nil), 1000)...),
+		"no greeting":    nil,
+		"half of one":    goodGreeting[:4],
+		"half a request": append(goodGreeting[:greetingSize:greetingSize], block.append(nil)[:5]...),
+		"reads nothing":  append(goodGreeting[:greetingSize:greetingSize], bytes.Repeat(block.append(nil), 1000)...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bus.sock")
@@ -206,6 +207,38 @@ func TestConnectionLimit(t *testing.T) {
 		}
 		if err != ErrBusy {
 			t.Fatal(err)
+		}
+	}
+}
+
+// Whoever comes when all places are taken gets that of the one who has not used
+// his for the longest.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	path, s, _ := servingEach(t, MaxConnections+1)
+	s.mu.Lock()
+	s.idle = 0
+	s.mu.Unlock()
+	clients := make([]*Client, MaxConnections)
+	for i := range clients {
+		clients[i] = dial(t, path)
+	}
+	for i, c := range clients {
+		if i != 7 {
+			if _, _, err := c.Load(MemoryAP, 0, 4); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	newcomer := dial(t, path)
+	if _, _, err := newcomer.Load(MemoryAP, 0, 4); err != nil {
+		t.Errorf("the newcomer: %v", err)
+	}
+	if !clients[7].Ended(time.Minute) {
+		t.Error("the idle one is still there")
+	}
+	for i, c := range clients {
+		if _, _, err := c.Load(MemoryAP, 0, 4); err != nil && i != 7 {
+			t.Errorf("client %d, who was not idle: %v", i, err)
 		}
 	}
 }

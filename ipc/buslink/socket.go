@@ -69,6 +69,28 @@ func (s socket) read(p []byte) error {
 	return nil
 }
 
+// readBegun is read, for a peer that takes its time to begin, and then has so
+// long for the rest of p.
+func (s socket) readBegun(p []byte, limit time.Duration) error {
+	for {
+		n, err := unix.Read(int(s), p)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.ECONNRESET, err == nil && n == 0:
+			return io.EOF // perhaps without having read everything
+		case err != nil:
+			return os.NewSyscallError("read", err)
+		case n == len(p):
+			return nil
+		}
+		if err := s.readWithin(p[n:], limit); err != io.EOF {
+			return err
+		}
+		return io.ErrUnexpectedEOF
+	}
+}
+
 // readWithin is read, for a peer that has so long for all of p.
 func (s socket) readWithin(p []byte, limit time.Duration) error {
 	deadline := time.Now().Add(limit)
