@@ -28,6 +28,11 @@ func (s *SoC) Boot() error {
 	if err := s.blocks.protection.divide(s.Board); err != nil {
 		return err
 	}
+	if rramc, ok := s.blocks.flash.(rramFlash); ok {
+		// The RRAMC is the secure world's, and non-secure code writes its own RRAM
+		// by plain stores: so writing stays enabled, and the MPC says where.
+		rramc.enableWrites()
+	}
 	// Only secure software resets the system from here on.
 	s.blocks.scb.WriteRegister(scb.RegAIRCR, scb.VectKey|scb.SysResetReqS, bus.Secure)
 	return s.bootDebug()

@@ -12,13 +12,14 @@ import (
 type AccessError struct {
 	Block string // the unit that blocked it: SPU, SPU00, MPC00 ...
 	Event string // the event's name in the manual: FLASHACCERR ...
-	// Addr is the address, where the unit says it; 0 otherwise.
-	Addr uint32
+	// Addr is the address, where the unit says it.
+	Addr  uint32
+	Known bool
 }
 
 // Where returns the address in words.
 func (e AccessError) Where() string {
-	if e.Addr == 0 {
+	if !e.Known {
 		return "unknown" // the SPU does not say
 	}
 	return fmt.Sprintf("0x%08x", e.Addr)
@@ -60,6 +61,7 @@ func (s *SoC) handler(name string, unit func() bus.Peripheral, events []accessEv
 			report := AccessError{Block: name, Event: e.name}
 			if e.addr != 0 {
 				report.Addr, _ = unit().ReadRegister(e.addr, bus.Secure)
+				report.Known = true
 			}
 			unit().WriteRegister(e.off, 0, bus.Secure)
 			if s.onRefusal != nil {

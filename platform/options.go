@@ -23,7 +23,8 @@ const implementationVersion = "1"
 // ProvisionOptions is what a device is made with. The zero value is a device of
 // the default board with random keys.
 type ProvisionOptions struct {
-	// Board is the board's name; empty is board.Default.
+	// Board is the board's name; empty is that of the wiped device that is there,
+	// or board.Default.
 	Board string
 	// IAK is the attestation key, cryptocell.ScalarSize bytes; nil makes a
 	// random one that nobody ever sees. The caller wipes it. Boards with CRACEN

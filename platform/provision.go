@@ -49,16 +49,23 @@ func Provision(dir string, opts ProvisionOptions) (*Provisioned, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
+	wiped, vacancy := vacant(dir)
+	if wiped != nil {
+		defer wiped.Close() // and its lock: nobody else may take it meanwhile
+		switch opts.Board {
+		case "":
+			opts.Board = wiped.Board.Name
+		case wiped.Board.Name:
+		default:
+			return nil, &DeviceError{dir, "is a wiped " + wiped.Board.Name + ": another board needs another directory"}
+		}
+	}
 	p, b, err := opts.resolve()
 	if err != nil {
 		return nil, err
 	}
-	wiped, err := vacant(dir)
-	if err != nil {
-		return nil, err
-	}
-	if wiped != nil {
-		defer wiped.Close() // and its lock: nobody else may take it meanwhile
+	if vacancy != nil {
+		return nil, vacancy
 	}
 	p.Dir, p.IAKPath = dir, filepath.Join(dir, IAKFile)
 
@@ -119,7 +126,7 @@ func vacant(dir string) (wiped *SoC, err error) {
 		return nil, &DeviceError{dir, "exists and is not empty"}
 	}
 	if !s.Blank {
-		return nil, errors.Join(&DeviceError{dir, "exists and is a device"}, s.Close())
+		return nil, errors.Join(&DeviceError{dir, "exists and is a device: name another directory, or remove this one"}, s.Close())
 	}
 	return s, nil
 }

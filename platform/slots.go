@@ -2,6 +2,7 @@ package platform
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/postern-spe/postern/platform/cracen"
 	"github.com/postern-spe/postern/platform/cryptocell"
@@ -56,13 +57,24 @@ func (u uicrSlots) list() ([]Slot, error) {
 		if c.State == kmu.Empty {
 			continue
 		}
-		use := fmt.Sprintf("permissions 0x%08x", c.Perm)
-		if c.Dest != kmu.NoDest {
-			use += fmt.Sprintf(", pushed to 0x%08x", c.Dest)
-		}
-		list = append(list, Slot{n, n, c.State.String(), nordicSlot(n) + use})
+		list = append(list, Slot{n, n, c.State.String(), nordicSlot(n) + permissions(c)})
 	}
 	return list, nil
+}
+
+// permissions says what a slot's PERM and DEST come to.
+func permissions(c kmu.Config) string {
+	var may []string
+	if c.Perm&kmu.PermPush != 0 {
+		may = append(may, fmt.Sprintf("pushed to 0x%08x", c.Dest))
+	}
+	if c.Perm&kmu.PermRead != 0 {
+		may = append(may, "readable")
+	}
+	if c.Perm&kmu.PermWrite != 0 {
+		may = append(may, "writable")
+	}
+	return fmt.Sprintf("%s (PERM 0x%08x)", strings.Join(may, ", "), c.Perm)
 }
 
 // nordicSlot names the slots that Nordic's software reserves.
@@ -76,6 +88,23 @@ func nordicSlot(n int) string {
 		return "identity key, "
 	}
 	return ""
+}
+
+// keyType names the PSA key types that the KMU's metadata can say.
+func keyType(t uint16) string {
+	for _, n := range []struct {
+		typ  uint16
+		name string
+	}{
+		{0x1001, "raw data"}, {0x1100, "HMAC"}, {0x2004, "ChaCha20"}, {0x2400, "AES"},
+		{0x4112, "ECC public key, SECP_R1"}, {0x4142, "ECC public key, twisted Edwards"},
+		{0x7112, "ECC key pair, SECP_R1"}, {0x7142, "ECC key pair, twisted Edwards"},
+	} {
+		if n.typ == t {
+			return n.name
+		}
+	}
+	return fmt.Sprintf("type 0x%04x", t)
 }
 
 // sicrSlots are the slots of nRF54L.
@@ -107,8 +136,13 @@ func (s sicrSlots) list() ([]Slot, error) {
 	}
 	var list []Slot
 	for _, e := range entries {
-		use := fmt.Sprintf("key 0x%08x, type 0x%04x, %d bits", e.Attributes.ID, e.Attributes.Type, e.Attributes.Bits)
-		if e.Err != nil {
+		use := "" // of a revoked slot nothing is known
+		switch {
+		case e.Err == nil && e.Slot == cracen.SlotSeed:
+			use = fmt.Sprintf("seed of the root keys and the identity key, %d bits", e.Attributes.Bits)
+		case e.Err == nil:
+			use = fmt.Sprintf("key 0x%08x, %s, %d bits", e.Attributes.ID, keyType(e.Attributes.Type), e.Attributes.Bits)
+		case e.State == kmu54l.Provisioned:
 			use = e.Err.Error()
 		}
 		list = append(list, Slot{e.Slot, e.Slot + e.Slots - 1, fmt.Sprint(e.State), use})

@@ -277,6 +277,9 @@ func (w *World) KeyMemory() string { return w.soc.KeyMemory() }
 // Blank reports whether the device has been wiped, and has no secure world.
 func (w *World) Blank() bool { return w.soc.Blank }
 
+// BusSocket returns the path of the bus door's socket.
+func (w *World) BusSocket() string { return filepath.Join(w.run, BusDoor) }
+
 // DebugSocket returns the path of the debug port's socket.
 func (w *World) DebugSocket() string { return filepath.Join(w.run, DebugDoor) }
 

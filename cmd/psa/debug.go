@@ -3,11 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/postern-spe/postern/nspe/debugport"
 )
@@ -117,11 +114,15 @@ func (a *port) check(cmd *cobra.Command) error {
 	return nil
 }
 
-func (a *port) of(p *debugport.Port) memory {
-	if a.number < 0 {
-		return p.Memory()
+func (a *port) of(p *debugport.Port) (memory, error) {
+	b := p.Board()
+	switch {
+	case a.number < 0:
+		return p.Memory(), nil
+	case a.number != int(b.MemoryAP) && a.number != int(b.CtrlAP):
+		return nil, usagef("the %s has no access port %d: %d is the memory's, %d the CTRL-AP", b.Name, a.number, b.MemoryAP, b.CtrlAP)
 	}
-	return p.AccessPort(uint8(a.number))
+	return p.AccessPort(uint8(a.number)), nil
 }
 
 func newDebugReadCommand(e *env, d *door) *cobra.Command {
@@ -141,7 +142,13 @@ func newDebugReadCommand(e *env, d *door) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return d.withPort(e, func(p *debugport.Port) error { return o.run(e, a.of(p), r) })
+			return d.withPort(e, func(p *debugport.Port) error {
+				m, err := a.of(p)
+				if err != nil {
+					return err
+				}
+				return o.run(e, m, r)
+			})
 		},
 	}
 	o.addTo(cmd)
@@ -165,7 +172,13 @@ func newDebugWriteCommand(e *env, d *door) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return d.withPort(e, func(p *debugport.Port) error { return w.to(a.of(p)) })
+			return d.withPort(e, func(p *debugport.Port) error {
+				m, err := a.of(p)
+				if err != nil {
+					return err
+				}
+				return w.to(m)
+			})
 		},
 	}
 	addWidth(cmd, &bits)
@@ -184,24 +197,14 @@ device is back. A device with ERASEPROTECT refuses.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !yes && isTerminal(e.stdin) {
+			if !yes {
 				return usagef("this erases the device's flash, UICR and keys for good: pass --yes if that is meant")
 			}
 			return d.withPort(e, func(p *debugport.Port) error { return p.EraseAll(cmd.Context()) })
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do it, also when standard input is a terminal")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
 	return cmd
-}
-
-// isTerminal reports whether somebody may be typing there.
-func isTerminal(r io.Reader) bool {
-	f, ok := r.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 func newDebugResetCommand(e *env, d *door) *cobra.Command {

@@ -83,7 +83,7 @@ func adviseOnFault(err error) error {
 	case errors.As(err, &fault) && fault.Kind == flash.SecureFault:
 		return hint(err, "the address is the secure world's; `spe inspect DIR` shows the map")
 	case errors.Is(err, debugport.ErrProtected), errors.Is(err, debugport.ErrStillProtected):
-		return hint(err, "`psa debug status` says by what; `psa debug eraseall` opens it, and wipes the device")
+		return hint(err, "`psa debug unlock KEY` opens it on a device provisioned with --debug unlock; `psa debug eraseall` does on every device, and wipes it")
 	}
 	return err
 }

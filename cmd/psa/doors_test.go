@@ -99,7 +99,7 @@ mailbox          empty
 		{"debug write 0x8000 0x55", 0, "", ""},
 		{"debug read --width 8 0x8000", 0, "0x55\n", ""},
 		{"debug read --ap 2 0xfc", 0, "0x12880000\n", ""},
-		{"debug read --ap 9 0", 1, "", `^psa: error: BusFault: debugger read at 0x00000000 of access port 9\n$`},
+		{"debug read --ap 9 0", 2, "", `^psa: error: the nrf5340 has no access port 9: 0 is the memory's, 2 the CTRL-AP\n`},
 		{"debug reset", 0, "", ""},
 		{"debug read 0x104", 0, "0x11223344\n", ""},
 	})
@@ -119,7 +119,8 @@ mailbox          empty
 		{"debug status --json", 0, `{"board":"nrf5340","idr":310902784,"eraseall":"ready","approtect":true,"secureapprotect":true,` +
 			`"eraseprotect":false,"memory_open":false,"mailbox_full":false,"mailbox_pending":false}` + "\n", ""},
 		{"debug write 0x104 5", 1, "", `^psa: error: the access port is closed by AP-Protect\n`},
-		{"debug eraseall", 0, "", ""},
+		{"debug eraseall", 2, "", `pass --yes if that is meant`},
+		{"debug eraseall --yes", 0, "", ""},
 		{"debug status", 0, open, ""},
 		{"debug read 0x104", 0, "0x00000000\n", ""},
 	})

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
+	"time"
 
 	"github.com/postern-spe/postern/ipc"
 	"github.com/postern-spe/postern/nspe"
@@ -30,12 +34,31 @@ func newEnv() *env {
 		getenv: os.Getenv,
 		connect: func(path string) (veneer.Gate, func() error, error) {
 			c, err := nspe.Connect(path)
+			// `spe run DIR &` and the first command are often in one paste.
+			for began := time.Now(); err != nil && starting(path, err) && time.Since(began) < patience; {
+				time.Sleep(patience / 50)
+				c, err = nspe.Connect(path)
+			}
 			if err != nil {
 				return nil, nil, err
 			}
 			return c, c.Disconnect, nil
 		},
 	}
+}
+
+// patience is how long a secure world that may be starting is waited for.
+const patience = time.Second
+
+// starting reports whether a secure world may be about to open the socket: it is
+// of a device, and nobody listens there yet. A blank one, whose debug port is
+// open, never will.
+func starting(path string, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		return false
+	}
+	run := filepath.Dir(path)
+	return exists(filepath.Join(filepath.Dir(run), "device.json")) && !exists(filepath.Join(run, "debug.sock"))
 }
 
 // say writes one line of words.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/postern-spe/postern/nspe"
@@ -83,6 +85,8 @@ func adviceOn(err error) string {
 
 func (c *connectError) advice() string {
 	switch {
+	case errors.Is(c.err, fs.ErrNotExist) && exists(filepath.Join(filepath.Dir(c.path), "debug.sock")):
+		return "the device may be blank, after an ERASEALL, or still starting: `psa debug status` asks it; `spe provision DIR` makes a blank one a device again"
 	case errors.Is(c.err, fs.ErrNotExist):
 		return "start the secure world with `spe run DIR`, then set " + nspe.SocketVariable + "=DIR/run/ns.sock or pass --socket"
 	case errors.Is(c.err, syscall.ECONNREFUSED):
@@ -91,4 +95,9 @@ func (c *connectError) advice() string {
 		return "the device's configuration says which users may connect to this socket"
 	}
 	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

@@ -32,6 +32,10 @@ func openKey(c *crypto.Client, id psa.KeyID, word string) (*signingKey, error) {
 			return nil, &usageError{err}
 		}
 	}
+	if k.alg == psa.ECDSA(psa.AnyHash) {
+		// A key in the KMU cannot say which hash: then the one of its curve's size.
+		k.alg = psa.ECDSA(curveHash(k.bits))
+	}
 	if k.alg.IsWildcard() {
 		return nil, usagef("key %s is for %s: say which with --alg", id, algorithmWord(k.alg))
 	}
@@ -140,4 +144,15 @@ func rawFromDER(der []byte, bits int) ([]byte, error) {
 	s.R.FillBytes(raw[:n])
 	s.S.FillBytes(raw[n:])
 	return raw, nil
+}
+
+// curveHash is the hash that goes with a curve.
+func curveHash(bits uint16) psa.Algorithm {
+	switch {
+	case bits <= 256:
+		return psa.SHA256
+	case bits <= 384:
+		return psa.SHA384
+	}
+	return psa.SHA512
 }

@@ -45,7 +45,7 @@ var (
 	itsArea = storageArea{
 		name:  "its",
 		short: "Keep small assets in the device's internal storage (ITS)",
-		room: `On the nRF5340, ITS has 8 KiB of flash: about 4 KB of assets and keys of all
+		room: `On the nRF5340, as on the nRF9160, ITS has 8 KiB of flash: about 4 KB of assets and keys of all
 clients together, 36 bytes and more for each one's header included. The largest
 asset is 3896 bytes, with nothing else there.`,
 		free: "`psa its remove` and `psa key destroy` free room",
@@ -54,7 +54,7 @@ asset is 3896 bytes, with nothing else there.`,
 	psArea = storageArea{
 		name:  "ps",
 		short: "Keep assets encrypted in the device's protected storage (PS)",
-		room: `On the nRF5340, PS has 16 KiB of its internal flash today: about 12 KB of assets
+		room: `On the nRF5340, as on the nRF9160, PS has 16 KiB of flash: about 12 KB of assets
 of all clients together, 92 bytes and more for each one's header included. The
 largest asset is 9744 bytes, with nothing else there.`,
 		free: "`psa ps remove` frees room",

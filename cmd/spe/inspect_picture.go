@@ -125,7 +125,7 @@ func (p *picture) header(r *platform.Report) {
 	}
 	p.text(margin, 84, fmt.Sprintf("device %s, made %s UTC, lifecycle: %s", r.ID, r.Created.UTC().Format(time.DateTime), state), textStyle)
 	p.text(margin, 104, fmt.Sprintf("debug: %s; APPROTECT %s, SECUREAPPROTECT %s, ERASEPROTECT %s; %s", r.Debug.Policy,
-		protection(r.Debug.APProtect), protection(r.Debug.SecureAPProtect), protection(r.Debug.EraseProtect), portWords(r.Debug.Port)), textStyle)
+		protection(r.Debug.APProtect), protection(r.Debug.SecureAPProtect), protection(r.Debug.EraseProtect), portWords(r)), textStyle)
 }
 
 // legend explains the colours that are used, and returns where the picture ends.

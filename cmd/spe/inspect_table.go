@@ -45,7 +45,7 @@ func heading(r *platform.Report, dir string) string {
 	t.row("made", r.Created.UTC().Format(time.DateTime)+" UTC")
 	t.row("state", state)
 	t.row("debug", debug)
-	t.row("", portWords(r.Debug.Port))
+	t.row("", portWords(r))
 	return t.String()
 }
 
@@ -56,8 +56,11 @@ func protection(on bool) string {
 	return "open"
 }
 
-func portWords(p platform.DebugPort) string {
-	switch p {
+func portWords(r *platform.Report) string {
+	if r.Lifecycle == platform.LifecycleBlank {
+		return "a debugger sees the blank memory from the ERASEALL to the next reset"
+	}
+	switch r.Debug.Port {
 	case platform.PortOpen:
 		return "a debugger sees both worlds after boot"
 	case platform.PortNonSecure:

@@ -70,7 +70,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 				fmt.Fprint(stdout, c.usage)
 				return 0
 			}
-			fmt.Fprintf(stderr, "spe: error: %v\n\n%s", e, c.usage)
+			fmt.Fprintf(stderr, "spe: error: %v\nspe: hint: `spe help %s` has the flags\n", e, c.name)
 			return 2
 		}
 		fmt.Fprintf(stderr, "spe: error: %v\n", err)

@@ -24,9 +24,13 @@ random, and the public identity key that attestation tokens are verified with.
 The directory is as secret as the chip.
 
 Flags:
-  --board NAME    which board to emulate: %s (default %s)
+  --board NAME    which board to emulate: %s
+                  (default %s; a wiped device keeps its own)
   --debug POLICY  who may use the debug port: %s
-                  (default %s). With unlock, who knows the key that is printed
+                  (default %s). A locked one gives its status and takes an
+                  ERASEALL; non-secure shows what non-secure code sees; open shows
+                  all but the keys; so does unlock, to who has the key that is
+                  printed now and never again (not on the nrf9160)
   --keys FILE     put the keys of nRF Util's key provisioning JSON into the KMU
                   (boards with CRACEN)
 `
@@ -44,14 +48,14 @@ func provision(args []string, stdout, _ io.Writer) (err error) {
 	var opts platform.ProvisionOptions
 	var keys string
 	flags := flag.NewFlagSet("provision", flag.ContinueOnError)
-	flags.StringVar(&opts.Board, "board", board.Default, "")
+	flags.StringVar(&opts.Board, "board", "", "")
 	flags.StringVar((*string)(&opts.Debug), "debug", string(platform.DebugLocked), "")
 	flags.StringVar(&keys, "keys", "", "")
 	dir, err := parse(flags, args)
 	if err != nil {
 		return err
 	}
-	if _, ok := board.Lookup(opts.Board); !ok {
+	if _, ok := board.Lookup(opts.Board); !ok && opts.Board != "" {
 		return &usageError{reason: fmt.Sprintf("no board %q", opts.Board)}
 	}
 	if !slices.Contains(platform.DebugPolicies(), string(opts.Debug)) {
@@ -75,6 +79,9 @@ func provision(args []string, stdout, _ io.Writer) (err error) {
 		return err
 	}
 	fmt.Fprintf(stdout, "device    %s\nboard     %s\nid        %s\nidentity  %s\n", d.Dir, d.Board, d.DeviceID, d.IAKPath)
+	if len(opts.Keys) > 0 {
+		fmt.Fprintf(stdout, "keys      %d from %s\n", len(opts.Keys), keys)
+	}
 	if opts.Debug == platform.DebugUnlock {
 		fmt.Fprintf(stdout, "debug     0x%08x\n", d.DebugKey)
 	}
@@ -93,5 +100,9 @@ func readKeys(name string) ([]keyfile.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return keyfile.Parse(text)
+	keys, err := keyfile.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return keys, nil
 }

@@ -11,6 +11,7 @@
 package spetest
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -50,7 +51,7 @@ func StartDevice(tb testing.TB, p platform.ProvisionOptions, o spe.Options) *SPE
 	if o.Log == nil {
 		o.Log = zaptest.NewLogger(tb)
 	}
-	dir := filepath.Join(tb.TempDir(), "device")
+	dir := filepath.Join(shortDir(tb), "device")
 	if _, err := platform.Provision(dir, p); err != nil {
 		tb.Fatal(err)
 	}
@@ -58,6 +59,18 @@ func StartDevice(tb testing.TB, p platform.ProvisionOptions, o spe.Options) *SPE
 	s.boot()
 	tb.Cleanup(func() { s.Close() })
 	return s
+}
+
+// shortDir returns a directory of the test's own. testing.T's has the test's name
+// in its path, and the path of a socket has at most 107 bytes.
+func shortDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "spe-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func (s *SPE) boot() {
