@@ -37,8 +37,10 @@ func (a *CtrlAP) debuggerReads(r Register) (v uint32, raise bool) {
 	case DebugAPProtectStatus:
 		return a.c.Variant.status(a.apProtected, StatusAPProtect) |
 			a.c.Variant.status(a.secureProtected, StatusSecureAPProtect), false
-	case DebugAPProtectDisable, DebugSecureAPProtectDisable:
-		return 0, false // decided: the next debugger is not told the key
+	case DebugAPProtectDisable:
+		return publicKey(a.keys.ap.debugger), false
+	case DebugSecureAPProtectDisable:
+		return publicKey(a.keys.secure.debugger), false
 	case DebugEraseProtectDisable:
 		return a.erase.debugger, false
 	case DebugMailboxTXData:
@@ -61,6 +63,15 @@ func (a *CtrlAP) debuggerReads(r Register) (v uint32, raise bool) {
 		return a.c.Variant.IDR, false
 	}
 	return 0, false
+}
+
+// publicKey is what a DISABLE register reads for a debugger: the key of the reset,
+// which is no secret. Decided: of another key the next debugger is told nothing.
+func publicKey(key uint32) uint32 {
+	if key == DefaultKey {
+		return key
+	}
+	return 0
 }
 
 // status gives a protection status its board's polarity.

@@ -134,8 +134,8 @@ func TestDebuggerRegisters(t *testing.T) {
 	}{
 		{"nrf5340", NRF5340(), append([]row{
 			{DebugAPProtectStatus, 0x00C, 3, 3},
-			{DebugAPProtectDisable, 0x010, key, 0xFFFFFFFF},
-			{DebugSecureAPProtectDisable, 0x014, key, 0xFFFFFFFF},
+			{DebugAPProtectDisable, 0x010, key, 0}, // it takes a key, and keeps it to itself
+			{DebugSecureAPProtectDisable, 0x014, key, 0},
 			{DebugEraseProtectStatus, 0x018, 1, 1},
 			{DebugEraseProtectDisable, 0x01C, 0, 0xFFFFFFFF},
 			{DebugIDR, 0x0FC, 0x12880000, 0x12880000},
