@@ -278,12 +278,13 @@ func (a *assembly) addDebug() error {
 	if err != nil {
 		return err
 	}
+	a.openedByErase = a.o.Reset == EraseAll && blank && erased
 	a.CtrlAP = ctrlap.New(ctrlap.Config{
 		Variant: a.blocks.chip.ctrlap(), UICR: a.uicr, Signals: signals,
 		EraseAll:      a.EraseAll,
 		Reset:         func(ctrlap.ResetKind) { a.reset(Debug) },
 		Interrupt:     func() { a.mailbox() },
-		OpenedByErase: a.o.Reset == EraseAll && blank && erased,
+		OpenedByErase: a.openedByErase,
 	})
 	a.blocks.ctrlap = a.CtrlAP
 	return nil

@@ -69,6 +69,7 @@ type SoC struct {
 	images *images
 
 	booted, closed bool
+	openedByErase  bool // the debug port, since an ERASEALL was before this boot
 
 	storage   blStorage
 	debug     DebugPolicy

@@ -42,6 +42,11 @@ func (r ResetReason) register() resetctl.Reason {
 // would stop in the middle of an instruction; here it goes on until the owner has
 // ended it.
 func (s *SoC) reset(why ResetReason) {
+	if why == Debug && s.openedByErase {
+		// A probe resets the chip after its ERASEALL, which has reset it by itself
+		// here: the port is open after that one.
+		why = EraseAll
+	}
 	tell := func() {
 		if s.onReset != nil {
 			go s.onReset(why)

@@ -243,6 +243,11 @@ func eraseAll(t *testing.T, board string) {
 		t.Fatalf("%v, %v", o, err)
 	}
 	r.says(t, "blank "+dir)
+	// A probe resets the chip then, which changes nothing.
+	if o, err := r.debugger(t).Store(ap, regReset, 4, 1); err != nil || o != buslink.OK {
+		t.Fatalf("%v, %v", o, err)
+	}
+	r.says(t, "blank "+dir)
 	if v, o, err := r.debugger(t).Load(ap, status, 4); err != nil || o != buslink.OK {
 		t.Errorf("ERASEALLSTATUS: 0x%x, %v, %v", v, o, err)
 	}
