@@ -147,9 +147,11 @@ func TestUnlock(t *testing.T) {
 	if err := p.Unlock(0x12345678); err != nil {
 		t.Error(err)
 	}
+	d.mu.Lock()
 	if v := d.regs[SecureAPProtectDisable]; v != 0x12345678 {
 		t.Errorf("the secure port was offered 0x%x", v)
 	}
+	d.mu.Unlock()
 	if _, err := p.Memory().Load(0, 4); err != nil {
 		t.Errorf("after: %v", err)
 	}
