@@ -18,16 +18,25 @@ const (
 	adSize       = nonceAt + its.UIDSize
 )
 
-// flagHole marks an object that stands for none: an asset was here, and others
-// of the same hash may follow.
-const flagHole psa.StorageFlags = 1 << 31
+// Flags of objects besides those that a caller can set.
+const (
+	// flagHole marks an object that stands for none: an asset was here, and others
+	// of the same hash may follow.
+	flagHole psa.StorageFlags = 1 << 31
+	// flagCreated marks an asset that was created: room to change it is kept.
+	flagCreated psa.StorageFlags = 1 << 30
+)
 
 // object is the header of an object.
 type object struct {
-	asset Asset
-	flags psa.StorageFlags
-	size  uint32 // bytes of the asset
+	asset    Asset
+	flags    psa.StorageFlags
+	size     uint32 // bytes of the asset
+	capacity uint32 // bytes that are stored for it, those past its size being 0
 }
+
+// clear reports whether the asset is stored in the clear.
+func (o *object) clear() bool { return o.flags&psa.StorageNoConfidentiality != 0 }
 
 // appendTo appends the header, up to the nonce, to b.
 func (o *object) appendTo(b []byte) []byte {
@@ -37,29 +46,36 @@ func (o *object) appendTo(b []byte) []byte {
 	b = le.AppendUint64(b, o.asset.UID)
 	b = le.AppendUint32(b, uint32(o.flags))
 	b = le.AppendUint32(b, o.size)
-	return le.AppendUint32(b, o.size) // the capacity, while there is no psa_ps_create
+	return le.AppendUint32(b, o.capacity)
 }
 
-// parseObject splits a stored object into its header, the nonce and the
-// ciphertext with its tag. Nothing of it is authentic yet.
-func parseObject(b []byte) (o object, nonce, sealed []byte, err error) {
+// parseObject splits a stored object into its header, the nonce, and what lies
+// behind: the contents, encrypted or not, and the tag. Nothing of it is authentic
+// yet.
+func parseObject(b []byte) (o object, nonce, body []byte, err error) {
 	le := binary.LittleEndian
 	if len(b) < headerSize+tagSize || le.Uint32(b) != objectFormat {
 		return object{}, nil, nil, veneer.ErrDataCorrupt
 	}
 	o = object{
-		asset: Asset{int32(le.Uint32(b[4:])), le.Uint64(b[8:])},
-		flags: psa.StorageFlags(le.Uint32(b[16:])),
-		size:  le.Uint32(b[20:]),
+		asset:    Asset{int32(le.Uint32(b[4:])), le.Uint64(b[8:])},
+		flags:    psa.StorageFlags(le.Uint32(b[16:])),
+		size:     le.Uint32(b[20:]),
+		capacity: le.Uint32(b[24:]),
 	}
-	if uint64(o.size) != uint64(len(b)-headerSize-tagSize) || le.Uint32(b[24:]) != o.size ||
-		o.flags&^(psa.StorageAll|flagHole) != 0 {
+	switch {
+	case uint64(o.capacity) != uint64(len(b)-headerSize-tagSize),
+		o.size > o.capacity,
+		o.size < o.capacity && o.flags&flagCreated == 0,
+		o.flags&^(psa.StorageAll|flagCreated|flagHole) != 0,
+		o.flags&flagHole != 0 && (o.flags != flagHole || o.capacity != 0),
+		o.flags&flagCreated != 0 && o.flags&psa.StorageWriteOnce != 0:
 		return object{}, nil, nil, veneer.ErrDataCorrupt
 	}
 	return o, b[nonceAt:headerSize], b[headerSize:], nil
 }
 
-// additional appends what is authenticated besides the contents: the header
+// additional appends what is authenticated besides encrypted contents: the header
 // without the nonce, which the cipher binds itself, and where the object is.
 func additional(ad []byte, header []byte, at its.UID) []byte {
 	return binary.LittleEndian.AppendUint64(append(ad, header[:nonceAt]...), uint64(at))

@@ -1,8 +1,8 @@
-// Package ps is the Protected Storage partition: psa_ps_set, _get, _get_info,
-// _remove and _get_support of the PSA Secure Storage API 1.0, as TF-M 2.3 offers
-// them (SID 0x60). The secure world boots it; non-secure programs and secure
-// partitions call it through the SPM, with package veneer/ps or TF-M's own C
-// sources.
+// Package ps is the Protected Storage partition: all of psa/protected_storage.h of
+// the PSA Secure Storage API 1.0.4 (SID 0x60), with TF-M 2.3's messages, and with
+// messages of this project for psa_ps_create and psa_ps_set_extended, which TF-M
+// lacks. The secure world boots it; non-secure programs and secure partitions call
+// it through the SPM, with package veneer/ps or TF-M's own C sources.
 //
 // Two sides are hostile. The caller chooses everything in a message but the
 // owner, which the SPM names. And the medium, which Internal Trusted Storage
@@ -12,29 +12,37 @@
 // read one, change one, or pass one for another's, for another uid's or for one
 // with other flags. What he can do here is put back a whole earlier state of an
 // asset, or take it away: protection against rollback, which needs counters
-// outside the medium, is not part of this package yet, and the flag
-// NO_REPLAY_PROTECTION is kept and changes nothing.
+// outside the medium, is not part of this package yet. NO_REPLAY_PROTECTION is
+// kept, authenticated, and says which assets it will leave out.
 //
 // # Objects
 //
 // An asset is one object of Internal Trusted Storage, so that one set there is
-// the commit of one set here, and a power cut leaves the old asset or the new:
+// the commit of one change here, and a power cut leaves the old asset or the new:
 //
 //	0 format u32   4 owner i32   8 uid u64   16 flags u32   20 size u32
-//	24 capacity u32   28 nonce, 12 bytes   40 ciphertext, size bytes   tag, 16 bytes
+//	24 capacity u32   28 nonce, 12 bytes   40 contents, capacity bytes   tag, 16 bytes
 //
 // The cipher is AES-256-GCM in the Crypto partition. Each asset has its own key,
 // HKDF-SHA-256 of the hardware unique key with the owner and the uid as info, as
 // in TF-M but for the size; keys never leave Crypto. The additional data is
-// bytes 0..27 and the object's uid in Internal Trusted Storage.
+// bytes 0..27 and the object's uid in Internal Trusted Storage. Contents are
+// encrypted; those of an asset with NO_CONFIDENTIALITY are stored as they are, and
+// are additional data too. Contents past the size are zeros.
 //
 // The nonce is random. With q sets of one asset, two nonces are the same with a
 // chance of less than q^2/2^97. Flash sets the bound for q: 4 pages that endure
 // 10,000 erases take less than 2^23 objects of the smallest size, which makes
 // 2^-51; a counter would have to be stored, and could be rolled back.
 //
-// PSA_STORAGE_FLAG_NO_CONFIDENTIALITY allows, and does not ask, that an asset is
-// in the clear: such assets are encrypted like all others.
+// # Assets that are created
+//
+// psa_ps_create stores the object with all of its capacity at once, and marks it
+// for Internal Trusted Storage with its.KeepRoom, which keeps room for one more
+// object of the largest such capacity. So psa_ps_set_extended, which writes the
+// whole object anew, finds room however full the medium is. It costs as much flash
+// as a set of the capacity does, for any number of bytes: one object means one
+// commit, one nonce, one tag. psa_ps_set on such an asset makes it an ordinary one.
 //
 // # Where an object is
 //
@@ -50,7 +58,6 @@ package ps
 import (
 	_ "embed"
 	"encoding/binary"
-	"errors"
 
 	"github.com/postern-spe/postern/spe/service"
 	"github.com/postern-spe/postern/veneer"
@@ -128,6 +135,14 @@ func build(p *partition, cfg Config) service.Partition {
 					In: []service.Length{service.Exactly(contract.UIDSize)},
 					Do: p.remove,
 				},
+				contract.CallCreate: {
+					In: []service.Length{service.Exactly(contract.UIDSize), service.Exactly(contract.CapacitySize), service.Exactly(contract.FlagsSize)},
+					Do: p.create,
+				},
+				contract.CallSetExtended: {
+					In: []service.Length{service.Exactly(contract.UIDSize), service.Any, service.Exactly(contract.OffsetSize)},
+					Do: p.setExtended,
+				},
 				contract.CallGetSupport: {
 					Out: []service.Length{service.Exactly(contract.SupportSize)},
 					Do:  p.getSupport,
@@ -149,7 +164,7 @@ func (p *partition) asset(m *service.Message) (Asset, error) {
 	m.Read(0, p.scratch[:contract.UIDSize])
 	a := Asset{m.Owner.ClientID, binary.LittleEndian.Uint64(p.scratch[:])}
 	if a.UID == 0 {
-		return a, veneer.ErrInvalidArgument
+		return a, &refusal{veneer.ErrInvalidArgument, a, "not a uid"}
 	}
 	return a, nil
 }
@@ -160,6 +175,14 @@ func (p *partition) word(m *service.Message, i int) uint32 {
 	return binary.LittleEndian.Uint32(p.scratch[:])
 }
 
+// data returns input vector 1, the bytes of a set.
+func data(m *service.Message) []byte {
+	if m.InSize(1) == 0 {
+		return nil
+	}
+	return m.MapInVec(1)
+}
+
 func (p *partition) set(m *service.Message) error {
 	a, err := p.asset(m)
 	if err != nil {
@@ -167,13 +190,32 @@ func (p *partition) set(m *service.Message) error {
 	}
 	flags := psa.StorageFlags(p.word(m, 2))
 	if flags&^psa.StorageAll != 0 {
-		return veneer.ErrNotSupported
+		return &refusal{veneer.ErrNotSupported, a, "set with an unknown flag"}
 	}
-	var data []byte
-	if m.InSize(1) > 0 {
-		data = m.MapInVec(1)
+	return answer(p.store.set(a, data(m), flags), a, "set")
+}
+
+func (p *partition) create(m *service.Message) error {
+	a, err := p.asset(m)
+	if err != nil {
+		return err
 	}
-	return answer(p.store.set(a, data, flags))
+	capacity, flags := p.word(m, 1), psa.StorageFlags(p.word(m, 2))
+	switch {
+	case flags&^psa.StorageAll != 0:
+		return &refusal{veneer.ErrNotSupported, a, "create with an unknown flag"}
+	case flags&psa.StorageWriteOnce != 0:
+		return &refusal{veneer.ErrNotSupported, a, "create of a write-once asset"}
+	}
+	return answer(p.store.create(a, capacity, flags), a, "create")
+}
+
+func (p *partition) setExtended(m *service.Message) error {
+	a, err := p.asset(m)
+	if err != nil {
+		return err
+	}
+	return answer(p.store.extend(a, p.word(m, 2), data(m)), a, "set_extended")
 }
 
 func (p *partition) get(m *service.Message) error {
@@ -182,13 +224,14 @@ func (p *partition) get(m *service.Message) error {
 		return err
 	}
 	offset := p.word(m, 1)
-	data, _, err := p.store.get(a)
+	pl, err := p.store.find(a)
 	if err != nil {
-		return answer(err)
+		return answer(err, a, "get")
 	}
-	defer clear(data)
+	defer clear(pl.data)
+	data := pl.contents()
 	if uint64(offset) > uint64(len(data)) {
-		return veneer.ErrInvalidArgument
+		return &refusal{veneer.ErrInvalidArgument, a, "get past the end"}
 	}
 	data = data[offset:]
 	m.Write(0, data[:min(len(data), m.OutSize(0))])
@@ -200,13 +243,14 @@ func (p *partition) getInfo(m *service.Message) error {
 	if err != nil {
 		return err
 	}
-	// Size and flags are believed, like contents, only after they authenticate.
-	data, flags, err := p.store.get(a)
+	// What the header says is believed, like contents, only after it authenticates.
+	pl, err := p.store.find(a)
 	if err != nil {
-		return answer(err)
+		return answer(err, a, "get_info")
 	}
-	info := contract.Info{Capacity: uint32(len(data)), Size: uint32(len(data)), Flags: flags}
-	clear(data)
+	clear(pl.data)
+	o := &pl.object
+	info := contract.Info{Capacity: o.capacity, Size: o.size, Flags: o.flags & psa.StorageAll}
 	m.Write(0, info.AppendTo(p.scratch[:0]))
 	return nil
 }
@@ -216,36 +260,13 @@ func (p *partition) remove(m *service.Message) error {
 	if err != nil {
 		return err
 	}
-	return answer(p.store.remove(a))
+	return answer(p.store.remove(a), a, "remove")
 }
 
-// getSupport answers that there is neither create nor set_extended, as TF-M
-// does: its clients refuse them without a call.
+// getSupport answers what there is besides TF-M's functions. TF-M's C sources
+// refuse the two without a call all the same: see veneer/c.
 func (p *partition) getSupport(m *service.Message) error {
-	clear(p.scratch[:])
+	binary.LittleEndian.PutUint32(p.scratch[:], uint32(contract.SupportSetExtended))
 	m.Write(0, p.scratch[:contract.SupportSize])
 	return nil
 }
-
-// answer keeps to the statuses that the API names for its functions: an error of
-// Crypto, or of the way to it, is none of the caller's doing.
-func answer(err error) error {
-	if err == nil {
-		return nil
-	}
-	for _, s := range [...]veneer.Status{
-		veneer.ErrNotPermitted, veneer.ErrNotSupported, veneer.ErrInvalidArgument, veneer.ErrDoesNotExist,
-		veneer.ErrInsufficientStorage, veneer.ErrStorageFailure, veneer.ErrInvalidSignature, veneer.ErrDataCorrupt,
-	} {
-		if errors.Is(err, s) {
-			return err
-		}
-	}
-	return &internalError{err}
-}
-
-// internalError answers PSA_ERROR_GENERIC_ERROR; what it was is for the log.
-type internalError struct{ cause error }
-
-func (e *internalError) Error() string { return "ps: " + e.cause.Error() }
-func (e *internalError) Unwrap() error { return veneer.ErrGenericError }

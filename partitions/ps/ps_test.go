@@ -16,7 +16,8 @@ func u64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
 func u32(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
 
 // TestStatuses sends single messages, as TF-M's clients or hostile ones do. The
-// store holds uid 1, "twelve bytes", and uid 2, write-once and empty.
+// store holds uid 1, "twelve bytes", uid 2, write-once and empty, and uid 4, which
+// was created for 8 bytes and has "five!".
 func TestStatuses(t *testing.T) {
 	huge := uint32(0xffffffff)
 	for _, c := range []struct {
@@ -56,7 +57,39 @@ func TestStatuses(t *testing.T) {
 		{"remove write-once", 1004, []veneer.InVec{u64(2)}, nil, -133, ""},
 		{"remove nothing", 1004, []veneer.InVec{u64(3)}, nil, -140, ""},
 		{"remove uid 0", 1004, []veneer.InVec{u64(0)}, nil, -135, ""},
-		{"get_support", 1005, nil, []int{4}, 0, "\x00\x00\x00\x00"},
+		{"get of a created one", 1002, []veneer.InVec{u64(4), u32(0)}, []int{100}, 0, "five!"},
+		{"get from the end of a created one", 1002, []veneer.InVec{u64(4), u32(5)}, []int{100}, 0, ""},
+		{"get past the end of a created one", 1002, []veneer.InVec{u64(4), u32(6)}, []int{100}, -135, ""},
+		{"info of a created one", 1003, []veneer.InVec{u64(4)}, []int{12}, 0, "\x08\x00\x00\x00\x05\x00\x00\x00\x06\x00\x00\x00"},
+		{"remove a created one", 1004, []veneer.InVec{u64(4)}, nil, 0, ""},
+		{"create", 0x4000, []veneer.InVec{u64(3), u32(100), u32(6)}, nil, 0, ""},
+		{"create for nothing", 0x4000, []veneer.InVec{u64(3), u32(0), u32(0)}, nil, 0, ""},
+		{"create of what was set", 0x4000, []veneer.InVec{u64(1), u32(12), u32(0)}, nil, -139, ""},
+		{"create of what is write-once", 0x4000, []veneer.InVec{u64(2), u32(12), u32(0)}, nil, -139, ""},
+		{"create again", 0x4000, []veneer.InVec{u64(4), u32(8), u32(0)}, nil, -139, ""},
+		{"create uid 0", 0x4000, []veneer.InVec{u64(0), u32(8), u32(0)}, nil, -135, ""},
+		{"create with unknown flag", 0x4000, []veneer.InVec{u64(3), u32(8), u32(8)}, nil, -134, ""},
+		{"create write-once", 0x4000, []veneer.InVec{u64(3), u32(8), u32(1)}, nil, -134, ""},
+		{"create with the flag of created ones", 0x4000, []veneer.InVec{u64(3), u32(8), u32(1 << 30)}, nil, -134, ""},
+		{"create too much", 0x4000, []veneer.InVec{u64(3), u32(20000), u32(0)}, nil, -142, ""},
+		{"create 4 GiB", 0x4000, []veneer.InVec{u64(3), u32(huge), u32(0)}, nil, -142, ""},
+		{"create without flags", 0x4000, []veneer.InVec{u64(3), u32(8)}, nil, -129, ""},
+		{"create with a long capacity", 0x4000, []veneer.InVec{u64(3), u64(8), u32(0)}, nil, -129, ""},
+		{"set_extended over", 0x4001, []veneer.InVec{u64(4), []byte("xyz"), u32(1)}, nil, 0, ""},
+		{"set_extended to the capacity", 0x4001, []veneer.InVec{u64(4), []byte("xyz"), u32(5)}, nil, 0, ""},
+		{"set_extended past the capacity", 0x4001, []veneer.InVec{u64(4), []byte("four"), u32(5)}, nil, -135, ""},
+		{"set_extended with a gap", 0x4001, []veneer.InVec{u64(4), []byte("x"), u32(6)}, nil, -135, ""},
+		{"set_extended far past the end", 0x4001, []veneer.InVec{u64(4), []byte("x"), u32(huge)}, nil, -135, ""},
+		{"set_extended nothing", 0x4001, []veneer.InVec{u64(4), nil, u32(5)}, nil, 0, ""},
+		{"set_extended nothing past the end", 0x4001, []veneer.InVec{u64(4), nil, u32(6)}, nil, -135, ""},
+		{"set_extended over what was set", 0x4001, []veneer.InVec{u64(1), []byte("TWELVE"), u32(0)}, nil, 0, ""},
+		{"set_extended past what was set", 0x4001, []veneer.InVec{u64(1), []byte("x"), u32(12)}, nil, -135, ""},
+		{"set_extended of write-once", 0x4001, []veneer.InVec{u64(2), nil, u32(0)}, nil, -133, ""},
+		{"set_extended of nothing", 0x4001, []veneer.InVec{u64(3), []byte("x"), u32(0)}, nil, -140, ""},
+		{"set_extended uid 0", 0x4001, []veneer.InVec{u64(0), []byte("x"), u32(0)}, nil, -135, ""},
+		{"set_extended without offset", 0x4001, []veneer.InVec{u64(4), []byte("x")}, nil, -129, ""},
+		{"type 0x4002", 0x4002, nil, nil, -129, ""},
+		{"get_support", 1005, nil, []int{4}, 0, "\x01\x00\x00\x00"},
 		{"get_support with an input", 1005, []veneer.InVec{u32(1)}, []int{4}, -129, ""},
 		{"get_support with room for 8", 1005, nil, []int{8}, -129, ""},
 		{"type 0", 0, nil, nil, -129, ""},
@@ -64,9 +97,11 @@ func TestStatuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
-			if err := errors.Join(w.client(-1).Set(1, []byte("twelve bytes"), 6), w.client(-1).Set(2, nil, 1)); err != nil {
+			if err := errors.Join(w.client(-1).Set(1, []byte("twelve bytes"), 6), w.client(-1).Set(2, nil, 1),
+				w.client(-1).Create(4, 8, 6), w.client(-1).SetExtended(4, 0, []byte("five!"))); err != nil {
 				t.Fatal(err)
 			}
+			before := w.protected.clone()
 			out := make([]veneer.OutVec, len(c.caps))
 			for i, n := range c.caps {
 				out[i] = make([]byte, n)
@@ -78,6 +113,13 @@ func TestStatuses(t *testing.T) {
 			}
 			if status != c.status || got != c.out {
 				t.Errorf("status %d, output %q; want %d, %q", status, got, c.status, c.out)
+			}
+			if status != 0 && !bytes.Equal(w.protected.mem, before.mem) {
+				t.Error("refused, and the medium has changed")
+			}
+			// The SPM logs what does not fit the service's messages by itself.
+			if want := status != 0 && status != -129 && status != -142; want != (len(w.logged) == 1) || len(w.logged) > 1 {
+				t.Errorf("status %d, logged %q", status, w.logged)
 			}
 		})
 	}

@@ -34,18 +34,27 @@ type store struct {
 	sealer Sealer
 	slot   func(Asset) its.UID
 
-	raw   []byte // an object as it is stored
-	plain []byte // its contents; cleared after use
-	ad    [adSize]byte
+	raw []byte // an object as it is stored
+	// plain is adSize bytes and then an asset's contents, cleared after use: what
+	// authenticates contents that are in the clear needs them in this place.
+	plain []byte
 }
+
+// maxCapacity is the most bytes that an asset can have: what one call to Crypto
+// carries, whose request block is 56 bytes, with an object's tag and additional
+// data. A call to Internal Trusted Storage carries more.
+const maxCapacity = veneer.MaxPayload - 56 - adSize - tagSize
 
 // place is what find has found.
 type place struct {
-	at    its.UID // the asset's object
-	free  its.UID // if there is none: where it would go; 0: nowhere
-	flags psa.StorageFlags
-	data  []byte // contents, in store.plain
+	at     its.UID // the asset's object
+	free   its.UID // if there is none: where it would go; 0: nowhere
+	object object
+	data   []byte // the object's capacity, in store.plain
 }
+
+// contents is what the asset holds.
+func (p *place) contents() []byte { return p.data[:p.object.size] }
 
 // find looks for an asset. ErrDoesNotExist: it is not there; ErrDataCorrupt,
 // ErrInvalidSignature: the object at place.at was changed, and may have been the
@@ -57,7 +66,7 @@ func (s *store) find(a Asset) (place, error) {
 		if at == 0 {
 			continue // not a uid
 		}
-		found, flags, data, err := s.open(a, at)
+		o, data, err := s.open(a, at)
 		switch {
 		case errors.Is(err, veneer.ErrDoesNotExist):
 			if pl.free == 0 {
@@ -66,12 +75,12 @@ func (s *store) find(a Asset) (place, error) {
 			return pl, err
 		case err != nil:
 			return place{at: at}, err
-		case flags&flagHole != 0:
+		case o.flags&flagHole != 0:
 			if pl.free == 0 {
 				pl.free = at
 			}
-		case found == a:
-			return place{at: at, flags: flags, data: data}, nil
+		case o.asset == a:
+			return place{at: at, object: o, data: data}, nil
 		}
 		clear(data)
 	}
@@ -81,29 +90,53 @@ func (s *store) find(a Asset) (place, error) {
 // open reads the object at a uid where the asset a may be, and authenticates it:
 // another asset's as well, for a copy of another object is not a reason to look
 // further.
-func (s *store) open(a Asset, at its.UID) (found Asset, flags psa.StorageFlags, data []byte, err error) {
+func (s *store) open(a Asset, at its.UID) (o object, data []byte, err error) {
 	raw, err := s.read(at)
 	if err != nil {
-		return Asset{}, 0, nil, err
+		return object{}, nil, err
 	}
-	o, nonce, sealed, err := parseObject(raw)
+	o, nonce, body, err := parseObject(raw)
 	if err != nil {
-		return Asset{}, 0, nil, err
+		return object{}, nil, fmt.Errorf("object %#x: %w", uint64(at), err)
 	}
 	// The additional data would tell as well, and the key; this does without
 	// deriving keys for whatever the medium says.
 	if o.asset != a && s.slot(o.asset) != s.slot(a) {
-		return Asset{}, 0, nil, veneer.ErrInvalidSignature
+		return object{}, nil, fmt.Errorf("object %#x is another's: %w", uint64(at), veneer.ErrInvalidSignature)
 	}
-	s.plain = slices.Grow(s.plain[:0], int(o.size))
-	data, err = s.sealer.Open(s.plain, o.asset, nonce, sealed, additional(s.ad[:0], raw, at))
-	if err != nil {
-		return Asset{}, 0, nil, fmt.Errorf("open object %#x: %w", uint64(at), err)
+	capacity := int(o.capacity)
+	data, sealed := s.room(capacity), body
+	var ad []byte
+	if o.clear() {
+		// All of the body but the tag is additional data.
+		copy(data, body)
+		sealed, ad = body[capacity:], s.authentic(raw, at, capacity)
+	} else {
+		ad = s.authentic(raw, at, 0)
 	}
-	if len(data) != int(o.size) {
-		return Asset{}, 0, nil, veneer.ErrInvalidSignature
+	opened, err := s.sealer.Open(data[:0:capacity], o.asset, nonce, sealed, ad)
+	switch {
+	case err == nil && (o.clear() || len(opened) == capacity):
+		return o, data, nil
+	case err == nil || errors.Is(err, veneer.ErrInvalidSignature):
+		err = fmt.Errorf("object %#x does not authenticate: %w", uint64(at), veneer.ErrInvalidSignature)
+	default:
+		err = &internalError{fmt.Errorf("open object %#x: %w", uint64(at), err)}
 	}
-	return o.asset, o.flags, data, nil
+	clear(data)
+	return object{}, nil, err
+}
+
+// room returns the place for contents of some capacity, which holds anything.
+func (s *store) room(capacity int) []byte {
+	s.plain = slices.Grow(s.plain[:0], adSize+capacity)[:adSize+capacity]
+	return s.plain[adSize:]
+}
+
+// authentic returns the additional data of the object at a uid, made in front of
+// the place for contents, of which it takes in the first n bytes.
+func (s *store) authentic(header []byte, at its.UID, n int) []byte {
+	return additional(s.plain[:0], header, at)[:adSize+n]
 }
 
 // read returns the object at a uid, in store.raw.
@@ -123,13 +156,6 @@ func (s *store) read(at its.UID) ([]byte, error) {
 	}
 }
 
-// get returns the contents of an asset, which the caller clears, and its flags.
-// The next operation reuses the slice.
-func (s *store) get(a Asset) ([]byte, psa.StorageFlags, error) {
-	pl, err := s.find(a)
-	return pl.data, pl.flags, err
-}
-
 // writable returns where the object of an asset is, or goes, for who wants to
 // change it. An object that was changed by others may be replaced and removed,
 // or the asset could never be used again; that it was write-once, Internal
@@ -138,7 +164,7 @@ func (s *store) writable(a Asset) (at its.UID, exists bool, err error) {
 	pl, err := s.find(a)
 	clear(pl.data)
 	switch {
-	case err == nil && pl.flags&psa.StorageWriteOnce != 0:
+	case err == nil && pl.object.flags&psa.StorageWriteOnce != 0:
 		return 0, true, veneer.ErrNotPermitted
 	case err == nil, errors.Is(err, veneer.ErrDataCorrupt), errors.Is(err, veneer.ErrInvalidSignature):
 		return pl.at, true, nil
@@ -149,35 +175,88 @@ func (s *store) writable(a Asset) (at its.UID, exists bool, err error) {
 }
 
 func (s *store) set(a Asset, data []byte, flags psa.StorageFlags) error {
-	if len(data) > veneer.MaxPayload-headerSize-tagSize-its.UIDSize-its.FlagsSize {
-		return veneer.ErrInsufficientStorage // more than a call to Internal Trusted Storage carries
-	}
 	at, _, err := s.writable(a)
 	if err != nil {
 		return err
 	}
-	if at == 0 {
+	if at == 0 || len(data) > maxCapacity {
 		return veneer.ErrInsufficientStorage
 	}
-	return s.write(at, a, data, flags)
+	contents := s.room(len(data))
+	defer clear(contents)
+	copy(contents, data)
+	size := uint32(len(data))
+	return s.write(at, object{asset: a, flags: flags, size: size, capacity: size}, contents)
+}
+
+// create stores an asset of size 0 with all of its capacity.
+func (s *store) create(a Asset, capacity uint32, flags psa.StorageFlags) error {
+	pl, err := s.find(a)
+	clear(pl.data)
+	switch {
+	case err == nil:
+		return veneer.ErrAlreadyExists
+	case errors.Is(err, veneer.ErrDataCorrupt), errors.Is(err, veneer.ErrInvalidSignature):
+		return fmt.Errorf("%w, damaged: %w", veneer.ErrAlreadyExists, err)
+	case !errors.Is(err, veneer.ErrDoesNotExist):
+		return err
+	case pl.free == 0, capacity > maxCapacity:
+		return veneer.ErrInsufficientStorage
+	}
+	contents := s.room(int(capacity))
+	clear(contents)
+	return s.write(pl.free, object{asset: a, flags: flags | flagCreated, capacity: capacity}, contents)
+}
+
+// extend writes data into an asset.
+func (s *store) extend(a Asset, offset uint32, data []byte) error {
+	pl, err := s.find(a)
+	if err != nil {
+		return err
+	}
+	defer clear(pl.data)
+	o := pl.object
+	switch {
+	case o.flags&psa.StorageWriteOnce != 0:
+		return veneer.ErrNotPermitted
+	case offset > o.size, uint64(offset)+uint64(len(data)) > uint64(o.capacity):
+		return veneer.ErrInvalidArgument
+	case len(data) == 0:
+		return nil
+	}
+	copy(pl.data[offset:], data)
+	o.size = max(o.size, offset+uint32(len(data)))
+	return s.write(pl.at, o, pl.data)
 }
 
 // write seals an object and stores it: the commit of every change but the
-// removal of an object that none follows.
-func (s *store) write(at its.UID, a Asset, data []byte, flags psa.StorageFlags) error {
-	o := object{asset: a, flags: flags, size: uint32(len(data))}
+// removal of an object that none follows. contents is the object's capacity, in
+// the place that room has returned.
+func (s *store) write(at its.UID, o object, contents []byte) error {
 	// One byte more, so that read takes the object in one call.
-	s.raw = slices.Grow(s.raw[:0], headerSize+len(data)+tagSize+1)
-	header := o.appendTo(s.raw)[:headerSize]
+	s.raw = slices.Grow(s.raw[:0], headerSize+len(contents)+tagSize+1)
+	raw := o.appendTo(s.raw)[:headerSize]
 	s.raw = s.raw[:cap(s.raw)]
-	if err := s.sealer.Nonce(header[nonceAt:]); err != nil {
-		return fmt.Errorf("make a nonce: %w", err)
+	if err := s.sealer.Nonce(raw[nonceAt:]); err != nil {
+		return &internalError{fmt.Errorf("make a nonce: %w", err)}
 	}
-	sealed, err := s.sealer.Seal(header, a, header[nonceAt:], data, additional(s.ad[:0], header, at))
+	nonce, plaintext := raw[nonceAt:], contents
+	var ad []byte
+	if o.clear() {
+		ad = s.authentic(raw, at, len(contents))
+		raw, plaintext = append(raw, contents...), nil
+	} else {
+		ad = s.authentic(raw, at, 0)
+	}
+	sealed, err := s.sealer.Seal(raw, o.asset, nonce, plaintext, ad)
 	if err != nil {
-		return fmt.Errorf("seal object %#x: %w", uint64(at), err)
+		return &internalError{fmt.Errorf("seal object %#x: %w", uint64(at), err)}
 	}
-	return s.its.Set(at, sealed, flags&psa.StorageWriteOnce)
+	flags := o.flags & psa.StorageWriteOnce
+	if o.flags&flagCreated != 0 {
+		flags |= its.KeepRoom
+	}
+	return s.its.Set(at, sealed, flags)
 }
 
 func (s *store) remove(a Asset) error {
@@ -191,7 +270,7 @@ func (s *store) remove(a Asset) error {
 	if (at+1)%slots != 0 {
 		switch _, err := s.its.Info(at + 1); {
 		case err == nil, errors.Is(err, veneer.ErrDataCorrupt):
-			return s.write(at, a, nil, flagHole)
+			return s.write(at, object{asset: a, flags: flagHole}, s.room(0))
 		case !errors.Is(err, veneer.ErrDoesNotExist):
 			return err
 		}

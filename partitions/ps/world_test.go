@@ -36,10 +36,14 @@ type world struct {
 	internal, protected *nor
 	services            map[veneer.Handle]service.Handler
 	part                *partition
+	logged              []string // what the SPM logs of calls to Protected Storage
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{internal: newNOR(4), protected: newNOR(4)}
+func newWorld(t testing.TB) *world { return newWorldOf(t, 4) }
+
+// newWorldOf returns a device whose medium has some pages.
+func newWorldOf(t testing.TB, pages int) *world {
+	w := &world{internal: newNOR(4), protected: newNOR(pages)}
 	copy(w.huk[:], "the hardware unique key of a dev")
 	if err := w.boot(); err != nil {
 		t.Fatal(err)
@@ -99,6 +103,9 @@ func (g *gate) Call(h veneer.Handle, typ int32, in []veneer.InVec, out []veneer.
 	}
 	if err == nil {
 		return veneer.Success
+	}
+	if _, bare := err.(veneer.Status); !bare && h == contract.Handle {
+		g.w.logged = append(g.w.logged, err.Error())
 	}
 	return statusOf(err)
 }

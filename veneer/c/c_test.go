@@ -69,7 +69,7 @@ func TestGate(t *testing.T) {
 func TestCompiles(t *testing.T) {
 	t.Parallel()
 	compiler(t)
-	c := []string{"postern.c", "../../nspe/examples/c/its_asset.c"}
+	c := []string{"postern.c", "ps_extended.c", "../../nspe/examples/c/its_asset.c"}
 	header := filepath.Join(t.TempDir(), "header.cc")
 	program := "#include \"psa/client.h\"\nint main() { return psa_version(1) != PSA_VERSION_NONE; }\n"
 	if err := os.WriteFile(header, []byte(program), 0o600); err != nil {

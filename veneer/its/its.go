@@ -54,11 +54,18 @@ type (
 	Info = storage.Info
 )
 
+// KeepRoom is a create flag of this project, for Protected Storage alone; from any
+// other caller it is one that does not exist. The service keeps room in which an
+// asset that has it can be replaced by one of the same size, however full the
+// area gets.
+const KeepRoom Flags = 1 << 31
+
 // Client calls the service. It is safe for concurrent use, and allocates nothing
 // for a call but what ReadAll returns.
 //
 // Besides what a method names, any error of veneer.Gate can come back, and
-// veneer.ErrStorageFailure when the flash failed.
+// veneer.ErrStorageFailure when the flash failed. veneer.ErrConnectionRefused:
+// the device has the service for its secure partitions alone.
 type Client struct{ calls *storage.Client }
 
 // New returns a client over a gate.
@@ -69,7 +76,8 @@ func New(g veneer.Gate) *Client { return &Client{storage.NewClient(g, Handle)} }
 //
 // veneer.ErrInvalidArgument: uid is 0. veneer.ErrNotSupported: a flag that does
 // not exist. veneer.ErrNotPermitted: the asset is write-once.
-// veneer.ErrInsufficientStorage: no room; the asset is as it was.
+// veneer.ErrInsufficientStorage: no room, or more than the device's configuration
+// lets this caller have; the asset is as it was.
 func (c *Client) Set(uid UID, data []byte, flags Flags) error { return c.calls.Set(uid, data, flags) }
 
 // Get fills buf with the asset's contents from offset on, and returns the number
@@ -78,6 +86,8 @@ func (c *Client) Set(uid UID, data []byte, flags Flags) error { return c.calls.S
 //
 // veneer.ErrInvalidArgument: uid is 0, or offset past the end.
 // veneer.ErrDoesNotExist. veneer.ErrDataCorrupt: the contents are damaged.
+// veneer.ErrInvalidSignature: they are not what was set, on a device that
+// encrypts them.
 func (c *Client) Get(uid UID, offset uint32, buf []byte) (int, error) {
 	return c.calls.Get(uid, offset, buf)
 }
@@ -87,8 +97,7 @@ func (c *Client) Get(uid UID, offset uint32, buf []byte) (int, error) {
 func (c *Client) ReadAll(uid UID) ([]byte, error) { return c.calls.ReadAll(uid) }
 
 // Info returns the size and the flags of an asset (psa_its_get_info).
-// veneer.ErrInvalidArgument: uid is 0. veneer.ErrDoesNotExist.
-// veneer.ErrDataCorrupt.
+// The errors are those of Get.
 func (c *Client) Info(uid UID) (Info, error) { return c.calls.Info(uid) }
 
 // Remove takes an asset away (psa_its_remove). veneer.ErrInvalidArgument: uid is

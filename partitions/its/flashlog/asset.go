@@ -7,42 +7,6 @@ import (
 	"github.com/postern-spe/postern/veneer"
 )
 
-// removedSize is the room that is kept for the removal of an asset.
-const removedSize = recordOverhead
-
-// parts returns how many records an asset of size bytes has besides its own,
-// and the payload of that one: 1..partSize bytes, 0 for an empty asset only.
-func (s *Store) parts(size int) (n, rest int) {
-	if size == 0 {
-		return 0, 0
-	}
-	n = (size - 1) / s.partSize
-	return n, size - n*s.partSize
-}
-
-// footprint returns the bytes that the records of an asset take once collection
-// has been over them.
-func (s *Store) footprint(e entry) int {
-	if e.lost {
-		return recordOverhead
-	}
-	n, rest := s.parts(int(e.size))
-	return n*recordSize(s.partSize) + recordSize(rest)
-}
-
-// fits applies the rule of the package comment to an asset of n parts and a
-// record of rest bytes. What it replaces stays live until it is committed.
-func (s *Store) fits(n, rest int) bool {
-	last := recordSize(rest)
-	most := last
-	if n > 0 {
-		most = recordSize(s.partSize)
-	}
-	space, others := s.pageSize-pageHeader, s.pages-1
-	before := s.live + n*recordSize(s.partSize)
-	return before <= others*(space-most) && before+last <= others*(space-removedSize)
-}
-
 // Set makes data the contents of an asset, whole or not at all. It does not keep
 // data. ErrNotPermitted: the asset is write-once. ErrInsufficientStorage: the
 // asset is as it was.
@@ -50,22 +14,22 @@ func (s *Store) Set(k Key, data []byte, flags Flags) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	old, exists := s.index[k]
+	i := k.id()
+	old, known := s.index[i]
+	exists := known && old.state != removed
 	if exists && old.flags&WriteOnce != 0 {
 		return veneer.ErrNotPermitted
 	}
-	if len(data) > s.pages*s.pageSize {
-		return veneer.ErrInsufficientStorage
+	if err := s.admit(len(data), i, &old, exists); err != nil {
+		return err
 	}
-	n, rest := s.parts(len(data))
-	if !s.fits(n, rest) {
-		return veneer.ErrInsufficientStorage
-	}
-	s.version++
+	n, _ := split(len(data), s.partSize)
+	s.pending = pending{id: i, version: s.version + 1}
 	if n > 0 {
-		s.pending = pending{key: k, version: s.version, parts: make([]uint32, n)}
+		s.pending.parts = make([]uint32, n)
 	}
-	e, err := s.append(k, data, n, flags)
+	e, err := s.append(data, flags)
+	parts := s.pending.parts
 	s.pending = pending{}
 	if err != nil {
 		// Parts that were counted as live are not any more; they are found
@@ -73,49 +37,86 @@ func (s *Store) Set(k Key, data []byte, flags Flags) error {
 		s.stale = true
 		return err
 	}
-	if exists {
-		s.live -= s.footprint(s.index[k]) // a collection may have found it damaged
+	// The parts were counted as they were written, and are again with the rest.
+	for _, loc := range parts {
+		s.weighPart(loc, -1)
 	}
-	s.live += s.footprint(e)
-	s.index[k] = e
+	s.supersede(i, &e)
+	if n > 0 {
+		s.parts[i] = parts
+	}
+	s.count(i, &e)
+	s.index[i] = e
 	return nil
 }
 
-// append writes the records of an asset: n parts and then its own, which
-// commits it.
-func (s *Store) append(k Key, data []byte, n int, flags Flags) (entry, error) {
-	r := record{kind: kindPart, length: s.partSize, key: k, version: s.version}
-	for i := range n {
+// supersede makes dead what the index has of an asset, which e is to replace; a
+// collection may have moved or damaged it since it was looked at last. e gets
+// the number of records that it hides.
+func (s *Store) supersede(i id, e *entry) {
+	s.version = e.version()
+	old, known := s.index[i]
+	if !known {
+		return
+	}
+	s.uncount(i, &old)
+	delete(s.parts, i)
+	e.hidden = old.hidden
+	if old.state != removed {
+		e.hidden++
+	}
+}
+
+// weighPart counts a part of the asset that is being written.
+func (s *Store) weighPart(loc uint32, sign int) {
+	if loc != 0 {
+		n := sign * recordSize(s.partSize)
+		s.table.adjust(s.pageAt(loc), n)
+		s.live += n
+	}
+}
+
+// append writes the records of the pending asset: its parts and then its own,
+// which commits it.
+func (s *Store) append(data []byte, flags Flags) (entry, error) {
+	if s.version == maxVersion {
+		return entry{}, fmt.Errorf("no versions left: %w", veneer.ErrStorageFailure)
+	}
+	p := &s.pending
+	r := record{kind: kindPart, length: s.partSize, id: p.id, version: p.version}
+	for i := range p.parts {
 		r.extra = uint32(i)
 		loc, err := s.appendRecord(&r, data[i*s.partSize:][:s.partSize])
 		if err != nil {
 			return entry{}, err
 		}
-		s.pending.parts[i] = loc
+		p.parts[i] = loc
+		s.weighPart(loc, 1)
 	}
-	r.kind, r.flags, r.length, r.extra = kindAsset, flags, len(data)-n*s.partSize, uint32(len(data))
+	rest := data[len(p.parts)*s.partSize:]
+	r.kind, r.flags, r.length, r.extra = kindAsset, flags, len(rest), uint32(len(data))
 	// Making room may collect parts, and find one damaged: room first, so that
 	// nothing is committed without all its parts.
-	if _, err := s.room(r.size()); err != nil {
+	if err := s.makeRoom(r.size()); err != nil {
 		return entry{}, err
 	}
-	for _, loc := range s.pending.parts {
+	for _, loc := range p.parts {
 		if loc == 0 {
 			return entry{}, fmt.Errorf("a part was damaged before the asset was complete: %w", veneer.ErrStorageFailure)
 		}
 	}
-	loc, err := s.appendRecord(&r, data[n*s.partSize:])
+	loc, err := s.appendRecord(&r, rest)
 	if err != nil {
 		return entry{}, err
 	}
-	return entry{loc: loc, size: r.extra, version: s.version, parts: s.pending.parts, flags: flags}, nil
+	return newEntry(&r, loc), nil
 }
 
 func (s *Store) appendRecord(r *record, payload []byte) (uint32, error) {
-	loc, err := s.room(r.size())
-	if err != nil {
+	if err := s.makeRoom(r.size()); err != nil {
 		return 0, err
 	}
+	loc := int(s.table.newest)*s.pageSize + s.tail
 	if err := s.write(loc, r, payload); err != nil {
 		return 0, err
 	}
@@ -129,19 +130,37 @@ func (s *Store) Remove(k Key) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	e, ok := s.index[k]
+	i := k.id()
+	e, err := s.look(i)
 	switch {
-	case !ok:
-		return veneer.ErrDoesNotExist
+	case err != nil:
+		return err
 	case e.flags&WriteOnce != 0:
 		return veneer.ErrNotPermitted
+	case s.version == maxVersion:
+		return fmt.Errorf("no versions left: %w", veneer.ErrStorageFailure)
 	}
-	if _, err := s.appendRecord(&record{kind: kindRemoved, key: k, version: e.version}, nil); err != nil {
+	r := record{kind: kindRemoved, id: i, version: s.version + 1}
+	loc, err := s.appendRecord(&r, nil)
+	if err != nil {
+		s.stale = true
 		return err
 	}
-	s.live -= s.footprint(s.index[k])
-	delete(s.index, k)
+	gone := newEntry(&r, loc)
+	e = s.index[i] // where making room may have moved it
+	s.remember(s.pageAt(e.loc))
+	s.supersede(i, &gone)
+	s.count(i, &gone)
+	s.index[i] = gone
 	return nil
+}
+
+// look returns the entry of an asset that is there. ErrDoesNotExist.
+func (s *Store) look(i id) (entry, error) {
+	if e, ok := s.index[i]; ok && e.state != removed {
+		return e, nil
+	}
+	return entry{}, veneer.ErrDoesNotExist
 }
 
 // Stat returns the size and the flags of an asset. ErrDoesNotExist;
@@ -150,11 +169,11 @@ func (s *Store) Stat(k Key) (Info, error) {
 	if err := s.ready(); err != nil {
 		return Info{}, err
 	}
-	e, ok := s.index[k]
+	e, err := s.look(k.id())
 	switch {
-	case !ok:
-		return Info{}, veneer.ErrDoesNotExist
-	case e.lost:
+	case err != nil:
+		return Info{}, err
+	case e.state != stored:
 		return Info{}, veneer.ErrDataCorrupt
 	}
 	return Info{int(e.size), e.flags}, nil
@@ -168,25 +187,30 @@ func (s *Store) Read(k Key, off int, dst []byte) (int, error) {
 	if err := s.ready(); err != nil {
 		return 0, err
 	}
-	e, ok := s.index[k]
+	i := k.id()
+	e, err := s.look(i)
 	switch {
-	case !ok:
-		return 0, veneer.ErrDoesNotExist
-	case e.lost:
+	case err != nil:
+		return 0, err
+	case e.state != stored:
 		return 0, veneer.ErrDataCorrupt
 	case off < 0 || off > int(e.size):
 		return 0, veneer.ErrInvalidArgument
 	}
 	dst = dst[:min(len(dst), int(e.size)-off)]
+	n, rest := split(int(e.size), s.partSize)
+	var parts []uint32
+	if n > 0 {
+		parts = s.parts[i]
+	}
 	for done := 0; done < len(dst); {
-		i, at := (off+done)/s.partSize, (off+done)%s.partSize
-		want := record{kind: kindPart, length: s.partSize, key: k, version: e.version, extra: uint32(i)}
+		part, at := (off+done)/s.partSize, (off+done)%s.partSize
+		want := record{kind: kindPart, length: s.partSize, id: i, version: e.version(), extra: uint32(part)}
 		loc := e.loc
-		if i < len(e.parts) {
-			loc = e.parts[i]
+		if part < n {
+			loc = parts[part]
 		} else {
-			want.kind, want.flags, want.extra = kindAsset, e.flags, e.size
-			want.length = int(e.size) - len(e.parts)*s.partSize
+			want.kind, want.flags, want.extra, want.length = kindAsset, e.flags, e.size, rest
 		}
 		n := min(len(dst)-done, want.length-at)
 		if err := s.readRecord(int(loc), &want, at, dst[done:done+n]); err != nil {
@@ -201,31 +225,17 @@ func (s *Store) Read(k Key, off int, dst []byte) (int, error) {
 // readRecord copies the payload from at on of the record at loc, which must be
 // the record want, to dst, which does not go past its end.
 func (s *Store) readRecord(loc int, want *record, at int, dst []byte) error {
-	if err := s.read(loc, s.head[:]); err != nil {
+	whole := s.page[:want.size()]
+	defer clear(whole)
+	if err := s.read(loc, whole); err != nil {
 		return err
 	}
+	h := whole[:recordHeader]
 	var r record
-	if !headerOK(s.head[:]) && !heal(s.head[:]) || !r.decode(s.head[:], s.partSize) || r != *want {
+	if !headerOK(h) && !heal(h) || !r.decode(h, s.partSize, s.flash.Size()) || r != *want ||
+		binary.LittleEndian.Uint32(whole[len(whole)-8:]) != notBlank(sum(0, whole[:recordHeader+r.length])) {
 		return veneer.ErrDataCorrupt
 	}
-	// All of a payload goes to its destination at once; of one that is wanted in
-	// part, all is read to check it.
-	payload := dst
-	if len(dst) != r.length {
-		payload = s.page[:r.length]
-		defer clear(payload)
-	}
-	if err := s.read(loc+recordHeader, payload); err != nil {
-		return err
-	}
-	if err := s.read(loc+r.size()-8, s.end[:4]); err != nil {
-		return err
-	}
-	if binary.LittleEndian.Uint32(s.end[:4]) != stored(sum(sum(0, s.head[:]), payload)) {
-		return veneer.ErrDataCorrupt
-	}
-	if len(dst) != r.length {
-		copy(dst, payload[at:])
-	}
+	copy(dst, whole[recordHeader+at:])
 	return nil
 }

@@ -52,13 +52,72 @@ func checkAfterCut(f *flashtest.Flash, before model, o op) (*flashlog.Store, mod
 	return s, after, nil
 }
 
+// area is what a workload runs on.
+type area struct {
+	kind            flashtest.Kind
+	pages, pageSize int
+	scale           int // by which the assets of the workload are shorter
+	// static is how much of the area is taken by assets that never change, in
+	// per cent; with them the workload runs for a while before it is cut, so that
+	// pages are worn and there are collections that move them.
+	static int
+}
+
+func (a area) String() string {
+	return fmt.Sprintf("%v, %d pages of %d, %d %% static", a.kind, a.pages, a.pageSize, a.static)
+}
+
+func (a area) workload(seed uint64, n int) []op {
+	ops := workload(seed, n)
+	for i := range ops {
+		ops[i].data = ops[i].data[:len(ops[i].data)/a.scale]
+	}
+	return ops
+}
+
+// fill puts what is static on a flash, and wears it.
+func (a area) fill(t *testing.T, f *flashtest.Flash) model {
+	m := model{}
+	if a.static == 0 {
+		return m
+	}
+	s := open(t, f)
+	for i := 0; s.Space().Live*100 < a.static*s.Space().Capacity; i++ {
+		o := op{key: flashlog.Key{Owner: 3, UID: uint64(i + 1)}, data: workloadBytes(20 + i%30)}
+		if err := o.do(s); err != nil {
+			t.Fatal(err)
+		}
+		m.apply(o)
+	}
+	for i := range 150 * a.pages {
+		o := op{key: flashlog.Key{Owner: 4, UID: uint64(i%2 + 1)}, data: workloadBytes(40)}
+		if err := o.do(s); err != nil {
+			t.Fatal(err)
+		}
+		m.apply(o)
+	}
+	return m
+}
+
+// areas are the shapes that power is cut on.
+var areas = []area{
+	{flashtest.NOR, 2, 4096, 1, 0},
+	{flashtest.NOR, 4, 4096, 1, 0},
+	{flashtest.NOR, 5, 512, 6, 0},
+	{flashtest.NOR, 9, 512, 8, 60},
+	{flashtest.RRAM, 4, 512, 6, 0},
+	{flashtest.RRAMAbort, 2, 1024, 3, 0},
+	{flashtest.RRAMAbort, 5, 512, 6, 0},
+}
+
 // crash cuts power at every point of every step of a workload, once for each
 // seed, and again at points of the recovery that follows, and returns how many
 // cuts there were.
-func crash(t *testing.T, pages, steps int, workloadSeed uint64, seeds, stride int) (cuts int) {
-	base := flashtest.New(pages)
-	m := model{}
-	for i, o := range workload(workloadSeed, steps) {
+func (a area) crash(t *testing.T, steps int, workloadSeed uint64, seeds, stride int) (cuts int) {
+	base := flashtest.Blank(a.kind, a.pages, a.pageSize)
+	m := a.fill(t, base)
+	f, scratch := base.Clone(), base.Clone()
+	for i, o := range a.workload(workloadSeed, steps) {
 		if !m.allowed(o) {
 			continue
 		}
@@ -76,8 +135,8 @@ func crash(t *testing.T, pages, steps int, workloadSeed uint64, seeds, stride in
 		}
 		for p := (i * 7) % stride; p < points; p += stride {
 			for seed := range seeds {
-				where := fmt.Sprintf("%d pages, workload %d, step %d, point %d, seed %d", pages, workloadSeed, i, p, seed)
-				f := flashtest.FromImage(bytes.Clone(image), flashtest.PageSize)
+				where := fmt.Sprintf("workload %d, step %d, point %d, seed %d", workloadSeed, i, p, seed)
+				f.Restore(image)
 				victim := open(t, f)
 				f.CutAt(p, uint64(seed))
 				if err := o.do(victim); err == nil && p < points-1 {
@@ -92,20 +151,18 @@ func crash(t *testing.T, pages, steps int, workloadSeed uint64, seeds, stride in
 				}
 				cuts++
 				recovery := f.Points()
-				// The store works on: one more step on the asset, which may
-				// take a collection, and the same again after opening it.
-				if err := goOn(f, s, held, o.key); err != nil {
+				if err := a.goOn(f, s, held, o.key, cuts%200 == 0); err != nil {
 					t.Fatalf("%s: afterwards: %v", where, err)
 				}
-				for q := range recovery {
-					f := flashtest.FromImage(bytes.Clone(torn), flashtest.PageSize)
-					f.CutAt(q, uint64(seed)+99)
-					_, err := flashlog.Open(f)
-					if err == nil {
+				flashlog.CheckTable(t, s)
+				for q := 0; q < recovery; q += 1 + recovery/6 {
+					scratch.Restore(torn)
+					scratch.CutAt(q, uint64(seed)+99)
+					if _, err := flashlog.Open(scratch); err == nil {
 						t.Fatalf("%s: opened without power", where)
 					}
-					f.PowerOn()
-					again, held2, err := checkAfterCut(f, m, o)
+					scratch.PowerOn()
+					again, held2, err := checkAfterCut(scratch, m, o)
 					if err != nil {
 						t.Fatalf("%s, again at point %d of the recovery: %v", where, q, err)
 					}
@@ -114,7 +171,7 @@ func crash(t *testing.T, pages, steps int, workloadSeed uint64, seeds, stride in
 					if err := held.differs(again, o.key); err != nil {
 						t.Fatalf("%s, again at point %d: recovered to something else: %v", where, q, err)
 					}
-					if err := goOn(f, again, held2, o.key); err != nil {
+					if err := a.goOn(scratch, again, held2, o.key, false); err != nil {
 						t.Fatalf("%s, again at point %d: afterwards: %v", where, q, err)
 					}
 					cuts++
@@ -125,17 +182,29 @@ func crash(t *testing.T, pages, steps int, workloadSeed uint64, seeds, stride in
 			m.apply(o)
 		}
 	}
+	if n := base.Twice() + f.Twice() + scratch.Twice(); n > 0 {
+		t.Errorf("%d words were programmed that were not erased", n)
+	}
 	return cuts
 }
 
-// goOn uses a store that has recovered.
-func goOn(f *flashtest.Flash, s *flashlog.Store, m model, k flashlog.Key) error {
+// goOn uses a store that has recovered: a few steps on the asset k, which may
+// take a collection, or a thousand on all, and opens it again.
+func (a area) goOn(f *flashtest.Flash, s *flashlog.Store, m model, k flashlog.Key, long bool) error {
 	m = maps.Clone(m)
-	for _, o := range []op{{key: k, remove: true}, {key: k, data: workloadBytes(40)}, {key: k, remove: true}} {
+	ops := []op{{key: k, remove: true}, {key: k, data: workloadBytes(40 / a.scale)}, {key: k, remove: true}}
+	if long {
+		ops = append(ops, a.workload(77, 1000)...)
+	}
+	for _, o := range ops {
 		if !m.allowed(o) {
 			continue
 		}
-		if err := o.do(s); err != nil {
+		err := o.do(s)
+		if !o.remove && errors.Is(err, veneer.ErrInsufficientStorage) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		m.apply(o)
@@ -152,27 +221,25 @@ func goOn(f *flashtest.Flash, s *flashlog.Store, m model, k flashlog.Key) error 
 	return m.differs(s, k)
 }
 
-// TestPowerCuts cuts power at the points of a few hundred steps. Every point is
-// taken with POSTERN_CRASH=1; otherwise every few.
+// TestPowerCuts cuts power at the points of a few hundred steps in each area.
+// Every point is taken with POSTERN_CRASH=1; otherwise every few.
 func TestPowerCuts(t *testing.T) {
-	seeds, stride, workloads := 2, 7, uint64(1)
+	seeds, stride, steps := 2, 17, 300
 	switch {
 	case exhaustive():
-		seeds, stride, workloads = 5, 1, 2
+		seeds, stride, steps = 3, 1, 400
 	case raceEnabled: // one goroutine each, and slow: nothing for the detector
-		seeds, stride = 1, 101
+		seeds, stride = 1, 211
 	}
 	var total atomic.Int64
 	t.Run("areas", func(t *testing.T) {
-		for _, pages := range []int{2, 4} {
-			for w := range workloads {
-				t.Run(fmt.Sprintf("%d pages, workload %d", pages, w), func(t *testing.T) {
-					t.Parallel()
-					n := crash(t, pages, 300, w, seeds, stride)
-					t.Logf("%d cuts", n)
-					total.Add(int64(n))
-				})
-			}
+		for w, a := range areas {
+			t.Run(a.String(), func(t *testing.T) {
+				t.Parallel()
+				n := a.crash(t, steps, uint64(w), seeds, stride)
+				t.Logf("%d cuts", n)
+				total.Add(int64(n))
+			})
 		}
 	})
 	t.Logf("%d cuts in all", total.Load())
@@ -188,12 +255,13 @@ func TestCrashStorm(t *testing.T) {
 	if exhaustive() {
 		rounds = 100000
 	}
-	for _, pages := range []int{2, 3, 4} {
-		t.Run(fmt.Sprintf("%d pages", pages), func(t *testing.T) {
+	for _, a := range areas {
+		t.Run(a.String(), func(t *testing.T) {
 			t.Parallel()
-			f := flashtest.New(pages)
-			m, s := model{}, open(t, f)
-			ops := workload(11, 5000)
+			f := flashtest.Blank(a.kind, a.pages, a.pageSize)
+			m := a.fill(t, f)
+			s := open(t, f)
+			ops := a.workload(11, 5000)
 			for round := range rounds {
 				o := ops[round%len(ops)]
 				o.flags = 0
@@ -216,6 +284,7 @@ func TestCrashStorm(t *testing.T) {
 				if s, m, err = checkAfterCut(f, m, o); err != nil {
 					t.Fatalf("round %d: %v", round, err)
 				}
+				flashlog.CheckTable(t, s)
 			}
 		})
 	}
@@ -232,7 +301,7 @@ func TestCommittedBeforeSealIsSealed(t *testing.T) {
 			t.Fatal(err)
 		}
 		used := len(bytes.TrimRight(f.Image(), "\xff"))
-		f.CutAt(11, seed) // 7 words of header, 3 of payload, the CRC, the seal
+		f.CutAt(11, seed) // 7 words of header, 3 of payload, the CRC; this is the seal
 		if err := s.Set(k, []byte("new value"), 0); err == nil {
 			t.Fatal("success without power")
 		}

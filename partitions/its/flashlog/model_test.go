@@ -149,15 +149,20 @@ func workloadBytes(n int) []byte {
 	return b
 }
 
-// TestModel drives random histories, reopening now and then, against the map.
+// TestModel drives random histories, reopening and cutting power now and then,
+// against the map.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := flashtest.New(rapid.SampledFrom([]int{2, 3, 4, 7}).Draw(t, "pages"))
+		f := flashtest.Blank(
+			rapid.SampledFrom([]flashtest.Kind{flashtest.NOR, flashtest.RRAM, flashtest.RRAMAbort}).Draw(t, "kind"),
+			rapid.SampledFrom([]int{2, 3, 4, 7, 12}).Draw(t, "pages"),
+			rapid.SampledFrom([]int{512, 1024, 4096}).Draw(t, "page size"))
 		s, err := flashlog.Open(f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		m, ks := model{}, keys()
+		largest := f.PageSize() / 3
 		step := func(o op) {
 			err := o.do(s)
 			switch {
@@ -172,20 +177,51 @@ func TestModel(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		draw := func(t *rapid.T) op {
+			o := op{key: rapid.SampledFrom(ks).Draw(t, "key"), data: workloadBytes(rapid.IntRange(0, largest).Draw(t, "size"))}
+			if rapid.IntRange(0, 30).Draw(t, "flags") == 30 {
+				o.flags = flashlog.WriteOnce
+			}
+			if len(o.data) >= 8 {
+				binary.LittleEndian.PutUint64(o.data, rapid.Uint64().Draw(t, "data"))
+			}
+			return o
+		}
 		t.Repeat(map[string]func(*rapid.T){
-			"set": func(t *rapid.T) {
-				o := op{key: rapid.SampledFrom(ks).Draw(t, "key"), data: workloadBytes(rapid.IntRange(0, 1200).Draw(t, "size"))}
-				if rapid.IntRange(0, 30).Draw(t, "flags") == 30 {
-					o.flags = flashlog.WriteOnce
-				}
-				if len(o.data) >= 8 {
-					binary.LittleEndian.PutUint64(o.data, rapid.Uint64().Draw(t, "data"))
-				}
-				step(o)
-			},
+			"set":    func(t *rapid.T) { step(draw(t)) },
 			"remove": func(t *rapid.T) { step(op{key: rapid.SampledFrom(ks).Draw(t, "key"), remove: true}) },
+			"many": func(t *rapid.T) {
+				o := draw(t)
+				o.flags = 0
+				for i := range rapid.IntRange(1, 60).Draw(t, "times") {
+					o.remove = i%3 == 2
+					if m.allowed(o) {
+						step(o)
+					}
+				}
+			},
 			"reopen": func(t *rapid.T) {
 				if s, err = flashlog.Open(f); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"cut": func(t *rapid.T) {
+				o := draw(t)
+				o.remove = rapid.Bool().Draw(t, "remove")
+				if !m.allowed(o) {
+					return
+				}
+				f.CutAt(rapid.IntRange(0, 300).Draw(t, "point"), rapid.Uint64().Draw(t, "seed"))
+				err := o.do(s)
+				off := f.Off()
+				f.PowerOn()
+				if !off {
+					if err == nil {
+						m.apply(o)
+					}
+					return
+				}
+				if s, m, err = checkAfterCut(f, m, o); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -194,6 +230,10 @@ func TestModel(t *testing.T) {
 					if err := m.differs(s, k); err != nil {
 						t.Fatal(err)
 					}
+				}
+				flashlog.CheckTable(t, s)
+				if f.Twice() > 0 {
+					t.Fatal("a word was programmed that was not erased")
 				}
 			},
 		})

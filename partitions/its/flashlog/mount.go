@@ -1,104 +1,165 @@
 package flashlog
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/postern-spe/postern/veneer"
 )
 
-// partID names one part of one set of an asset.
-type partID struct {
-	key     Key
-	version uint32
-	index   uint32
-}
-
-// mount reads the area into the index and finishes what a power cut
-// interrupted. It changes nothing in an area that it refuses.
-func (s *Store) mount() error {
-	if err := s.scan(); err != nil {
-		return err
-	}
-	return s.repair()
-}
-
 // scan is the half of mount that reads.
 func (s *Store) scan() error {
 	s.stale = true // until repair is done
-	if err := s.findPages(); err != nil {
+	headers, err := s.findPages()
+	if err != nil {
 		return err
 	}
-	return s.replay()
+	return s.replay(headers)
 }
 
 // repair is the half of mount that writes, after scan.
 func (s *Store) repair() error {
-	// The page after last is the reserve. What a cut has left there is a torn
-	// header, an interrupted erase, a collection that was not marked or a page
-	// that was retired: none of it counts.
-	if s.last > 0 {
-		if err := s.makeBlank(s.pageOf(s.last + 1)); err != nil {
+	// What a cut has left in the page that is next is a torn header, an
+	// interrupted erase, a collection that was not marked or a page that was
+	// retired: none of it counts.
+	if err := s.makeBlank(); err != nil {
+		return err
+	}
+	for _, seal := range s.found.unsealed {
+		if err := s.seal(int(seal)); err != nil {
 			return err
 		}
 	}
-	s.end = [12]byte{}
-	for _, seal := range s.unsealed {
-		if err := s.program(int(seal), s.end[:4]); err != nil {
+	s.found.unsealed = nil
+	for i := range s.found.wounds {
+		if err := s.dress(&s.found.wounds[i]); err != nil {
 			return err
 		}
 	}
-	s.unsealed = nil
 	s.stale = false
 	return nil
 }
 
-// findPages sets first and last from the page headers.
-func (s *Store) findPages() error {
-	var newest uint32
-	var mark bool
-	valid := make([]uint32, s.pages)
-	for i := range valid {
-		h := s.head[:pageHeader]
-		if err := s.read(i*s.pageSize, h); err != nil {
+// dress makes a wound known to whoever opens the store next, when it may be no
+// longer to be seen how much it has hidden.
+func (s *Store) dress(w *wound) error {
+	switch {
+	case w.scarred:
+		return nil
+	case s.table.inUse == s.table.most():
+		if err := s.collect(w.page); err != nil {
 			return err
 		}
-		if seq, ok := pageSequence(h, i, s.pages); ok {
-			valid[i] = seq
-			if seq > newest {
-				newest, mark = seq, collected(h)
-			}
+	default:
+		r := record{kind: kindScar, version: w.bound, extra: w.seq}
+		loc, err := s.appendRecord(&r, nil)
+		if err != nil {
+			return err
 		}
+		s.scars = append(s.scars, scar{loc, w.bound, w.seq})
+		s.table.adjust(s.pageAt(loc), recordOverhead)
+		s.live += recordOverhead
 	}
-	n := uint32(s.pages)
-	present := func(seq uint32) bool { return seq > 0 && valid[(seq-1)%n] == seq }
+	w.scarred = true
+	return nil
+}
 
-	s.first, s.last = 1, newest
-	if newest >= n { // the newest page was opened to collect newest-n+1
-		switch victim := newest - n + 1; {
-		case mark:
-			s.first = victim + 1
-		case present(victim):
-			s.first, s.last = victim, newest-1
-		default:
-			return s.refuse(victim)
+// findPages reads the page headers, finds out which pages are in use, and
+// returns the headers.
+func (s *Store) findPages() ([]header, error) {
+	s.table.clear()
+	s.last, s.next, s.nextWorn = 0, 0, 0
+	n := len(s.table.pages)
+	headers := make([]header, n) // seq 0: none
+	valid := make([]int, 0, n)
+	var mark bool
+	for p := range headers {
+		b := s.page[:pageHeader]
+		if err := s.read(p*s.pageSize, b); err != nil {
+			return nil, err
+		}
+		h, ok := decodeHeader(b, p)
+		if !ok {
+			continue
+		}
+		if len(valid) == 0 || h.seq > s.last {
+			s.last, mark = h.seq, marked(b)
+		}
+		headers[p] = h
+		valid = append(valid, p)
+	}
+	slices.SortFunc(valid, func(a, b int) int { return cmp.Compare(headers[a].seq, headers[b].seq) })
+	inUse, err := s.accountFor(headers, valid, mark)
+	if err != nil {
+		return nil, err
+	}
+	s.last = 0
+	for _, p := range inUse {
+		if headers[p].seq == s.last {
+			return nil, s.refuse(p)
+		}
+		s.last = headers[p].seq
+		s.table.open(p, s.last, headers[p].erases)
+	}
+	return headers, nil
+}
+
+// accountFor returns which of the pages with a valid header are in use, the
+// oldest first, and sets the one that is next. mark is that of the newest.
+func (s *Store) accountFor(headers []header, valid []int, mark bool) ([]int, error) {
+	n := len(headers)
+	if len(valid) < n-1 {
+		return valid, s.young(headers, len(valid))
+	}
+	newest := valid[len(valid)-1]
+	h := &headers[newest]
+	victim := slices.Index(valid, int(h.victim))
+	if len(valid) == n-1 {
+		s.next = n * (n - 1) / 2 // less all others
+		for _, p := range valid {
+			s.next -= p
+		}
+		switch {
+		case h.victim == noVictim:
+			return valid, s.young(headers, n-1)
+		case !mark || int(h.victim) != s.next:
+			return nil, s.refuse(s.next)
+		}
+		s.nextWorn = h.victimErases
+		return valid, nil
+	}
+	switch {
+	case !mark: // copies and no more
+		s.next, s.nextWorn = newest, h.erases
+		return valid[:len(valid)-1], nil
+	case victim < 0 || int(h.victim) == newest:
+		return nil, s.refuse(newest)
+	}
+	s.next, s.nextWorn = int(h.victim), h.victimErases-1
+	return slices.Delete(valid, victim, victim+1), nil
+}
+
+// young checks an area in which k pages are in use that are the first that ever
+// were.
+func (s *Store) young(headers []header, k int) error {
+	for p := range k {
+		if headers[p].seq != uint32(p+1) {
+			return s.refuse(p)
 		}
 	}
-	for seq := s.first; seq <= s.last; seq++ {
-		if !present(seq) {
-			return s.refuse(seq)
-		}
+	s.next, s.nextWorn = k, 0
+	if k == len(headers)-1 {
+		return nil // the reserve: a collection may have begun there
 	}
 	// Pages that were never used are blank, but for a header that a cut tore in
 	// the first of them.
-	for seq := s.last + 1; seq <= n; seq++ {
-		if s.last+1 == n {
-			break // the reserve of a full ring: a torn erase leaves anything
-		}
-		if err := s.load(s.pageOf(seq)); err != nil {
+	for p := k; p < len(headers); p++ {
+		if err := s.load(p); err != nil {
 			return err
 		}
-		if unused := s.page; !blank(unused[pageHeader:]) || seq > s.last+1 && !blank(unused) {
-			return s.refuse(seq)
+		if headers[p].seq != 0 || !blank(s.page[pageHeader:]) || p > k && !blank(s.page) {
+			return s.refuse(p)
 		}
 	}
 	return nil
@@ -106,97 +167,7 @@ func (s *Store) findPages() error {
 
 // refuse is the error for page headers that no power cut can have left. To go
 // on would be to bring back old values, or to erase what is somebody else's.
-func (s *Store) refuse(seq uint32) error {
-	return fmt.Errorf("offset 0x%x: damaged or not a store: no page with sequence %d: %w",
-		s.pageOf(seq), seq, veneer.ErrDataCorrupt)
-}
-
-// replay builds the index from the pages in use.
-func (s *Store) replay() error {
-	s.index = make(map[Key]entry)
-	s.pending = pending{}
-	s.unsealed = nil
-	s.version, s.tail = 0, s.pageSize
-	early := make(map[partID]uint32) // parts whose asset is further on, or was never committed
-	for seq := s.first; seq <= s.last; seq++ {
-		if err := s.replayPage(seq, early); err != nil {
-			return err
-		}
-	}
-	s.live = 0
-	for k, e := range s.index {
-		for _, loc := range e.parts {
-			// All parts were there before the asset was committed.
-			e.lost = e.lost || loc == 0
-		}
-		s.index[k] = e
-		s.live += s.footprint(e)
-	}
-	return nil
-}
-
-func (s *Store) replayPage(seq uint32, early map[partID]uint32) error {
-	base := s.pageOf(seq)
-	if err := s.load(base); err != nil {
-		return err
-	}
-	for off := pageHeader; ; {
-		r, f := s.parse(s.page, off)
-		if f != foundRecord {
-			if f == foundWound {
-				s.suspect()
-			}
-			if seq == s.last && f == foundEnd {
-				s.tail = off
-			}
-			return nil
-		}
-		if !r.sealed && r.intact && seq == s.last {
-			// The cut came between the commit and the seal.
-			s.unsealed = append(s.unsealed, uint32(base+off+r.size()-4))
-		}
-		s.version = max(s.version, r.version)
-		s.apply(&r, uint32(base+off), early)
-		off += r.size()
-	}
-}
-
-// suspect takes every asset that is known so far for lost: the damaged place
-// may have held its latest value, or its removal.
-func (s *Store) suspect() {
-	for k, e := range s.index {
-		e.lost = true
-		s.index[k] = e
-	}
-}
-
-// apply enters one record, in the order of the log.
-func (s *Store) apply(r *record, loc uint32, early map[partID]uint32) {
-	switch r.kind {
-	case kindRemoved:
-		delete(s.index, r.key)
-	case kindLost:
-		s.index[r.key] = entry{loc: loc, size: r.extra, version: r.version, flags: r.flags, lost: true}
-	case kindPart:
-		if e, ok := s.index[r.key]; ok && e.version == r.version && int64(r.extra) < int64(len(e.parts)) {
-			e.parts[r.extra] = loc // a copy that collection made
-			return
-		}
-		early[partID{r.key, r.version, r.extra}] = loc
-	case kindAsset:
-		e := entry{loc: loc, size: r.extra, version: r.version, flags: r.flags}
-		if n := (int(r.extra) - r.length) / s.partSize; n > 0 {
-			old := s.index[r.key]
-			e.parts = make([]uint32, n)
-			for i := range e.parts {
-				if old.version == r.version && i < len(old.parts) {
-					e.parts[i] = old.parts[i] // this record is a copy, its parts were there before
-				}
-				if e.parts[i] == 0 {
-					e.parts[i] = early[partID{r.key, r.version, uint32(i)}]
-				}
-			}
-		}
-		s.index[r.key] = e
-	}
+func (s *Store) refuse(p int) error {
+	return fmt.Errorf("offset 0x%x: damaged or not a store: this page should not be here, or not be so: %w",
+		p*s.pageSize, veneer.ErrDataCorrupt)
 }

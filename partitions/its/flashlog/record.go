@@ -14,6 +14,7 @@ const (
 	kindPart    kind = 0x2d // a piece of an asset before the last
 	kindRemoved kind = 0x4b // the asset is gone
 	kindLost    kind = 0x78 // the asset is there, its contents are not
+	kindScar    kind = 0x87 // what has this version or a lower one may not be the latest
 )
 
 // Sizes of a record in bytes.
@@ -21,17 +22,19 @@ const (
 	recordHeader   = 28
 	recordOverhead = recordHeader + 8 // with the CRC and the seal
 	sumAt          = 24               // offset of the header's CRC
+	sector         = 512              // what a Syncer is taken to write as a whole
 )
 
-// castagnoli is the polynomial of CRC-32C.
+// castagnoli is the polynomial of CRC-32C, for which processors have an
+// instruction.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// sum returns the CRC-32C of p continuing crc, as it is stored.
+// sum returns the CRC-32C of p continuing crc.
 func sum(crc uint32, p []byte) uint32 { return crc32.Update(crc, castagnoli, p) }
 
-// stored returns a CRC as it is written: never blank, which the commit rule
+// notBlank returns a CRC as it is stored: never blank, which the commit rule
 // needs.
-func stored(crc uint32) uint32 {
+func notBlank(crc uint32) uint32 {
 	if crc == ^uint32(0) {
 		return 0
 	}
@@ -42,13 +45,20 @@ func stored(crc uint32) uint32 {
 type record struct {
 	kind    kind
 	flags   Flags
-	length  int // bytes of payload
-	key     Key
-	version uint32
-	extra   uint32 // the asset's size; of a part, its index
+	id      id
+	version uint64
+	extra   uint32 // the asset's size; of a part, its index; of a scar, the sequence number of the page
+	length  int    // bytes of payload
 
 	intact bool // the payload matches its CRC
 	sealed bool
+	healed bool // damage was corrected
+}
+
+// located is a record and its offset in a page.
+type located struct {
+	record
+	off int
 }
 
 // size returns the bytes that a record takes in flash.
@@ -59,40 +69,48 @@ func recordSize(payload int) int { return recordOverhead + (payload+3)&^3 }
 // encode writes the header to h, recordHeader bytes.
 func (r *record) encode(h []byte) {
 	h[0], h[1] = byte(r.kind), byte(r.flags)
-	binary.LittleEndian.PutUint16(h[2:], uint16(r.length))
-	binary.LittleEndian.PutUint32(h[4:], uint32(r.key.Owner))
-	binary.LittleEndian.PutUint64(h[8:], r.key.UID)
-	binary.LittleEndian.PutUint32(h[16:], r.version)
+	binary.LittleEndian.PutUint16(h[2:], uint16(r.version>>32))
+	binary.LittleEndian.PutUint32(h[4:], uint32(r.id.owner))
+	binary.LittleEndian.PutUint32(h[8:], r.id.low)
+	binary.LittleEndian.PutUint32(h[12:], r.id.high)
+	binary.LittleEndian.PutUint32(h[16:], uint32(r.version))
 	binary.LittleEndian.PutUint32(h[20:], r.extra)
-	binary.LittleEndian.PutUint32(h[sumAt:], stored(sum(0, h[:sumAt])))
+	binary.LittleEndian.PutUint32(h[sumAt:], notBlank(sum(0, h[:sumAt])))
 }
 
-// decode reads the header h, whose CRC is right. It returns false for one that
-// this package does not write.
-func (r *record) decode(h []byte, partSize int) bool {
+// decode reads the header h, whose CRC is right, of a record in an area of some
+// size. It returns false for one that this package does not write.
+func (r *record) decode(h []byte, partSize, area int) bool {
 	*r = record{
 		kind:    kind(h[0]),
 		flags:   Flags(h[1]),
-		length:  int(binary.LittleEndian.Uint16(h[2:])),
-		key:     Key{int32(binary.LittleEndian.Uint32(h[4:])), binary.LittleEndian.Uint64(h[8:])},
-		version: binary.LittleEndian.Uint32(h[16:]),
+		id:      id{int32(binary.LittleEndian.Uint32(h[4:])), binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])},
+		version: uint64(binary.LittleEndian.Uint16(h[2:]))<<32 | uint64(binary.LittleEndian.Uint32(h[16:])),
 		extra:   binary.LittleEndian.Uint32(h[20:]),
 	}
 	switch r.kind {
-	case kindAsset:
-		return r.length <= partSize && r.extra < maxArea && int(r.extra) >= r.length &&
-			(int(r.extra)-r.length)%partSize == 0 && (r.length > 0 || r.extra == 0)
+	case kindAsset, kindLost:
+		// The area bounds the size of an asset, and with it what is allocated for
+		// the locations of its parts.
+		if int64(r.extra) > int64(area) {
+			return false
+		}
+		if r.kind == kindAsset {
+			_, r.length = split(int(r.extra), partSize)
+		}
+		return true
 	case kindPart:
-		return r.length == partSize
-	case kindRemoved, kindLost:
-		return r.length == 0
+		r.length = partSize
+		return true
+	case kindRemoved, kindScar:
+		return true
 	}
 	return false
 }
 
 // headerOK reports whether the CRC of the header h is right.
 func headerOK(h []byte) bool {
-	return binary.LittleEndian.Uint32(h[sumAt:]) == stored(sum(0, h[:sumAt]))
+	return binary.LittleEndian.Uint32(h[sumAt:]) == notBlank(sum(0, h[:sumAt]))
 }
 
 // heal corrects one flipped bit of the header h and reports whether the header
@@ -108,23 +126,23 @@ func heal(h []byte) bool {
 	return false
 }
 
-// found is what scanning finds in a page.
-type found int
+// place is what scanning finds in a page.
+type place int
 
 const (
-	foundRecord found = iota // a record that was committed
+	foundRecord place = iota // a record that was committed
 	foundEnd                 // no record, and none has ever been started here
-	foundTorn                // a record that a power cut interrupted
+	foundTorn                // a record that a power cut interrupted, or no room for one
 	foundWound               // damage: where the next record begins is unknown
 )
 
-// parse looks at what is in page at off. It corrects a damaged header in page
+// parse looks at what is in page at off. It corrects damage to a header in page
 // itself.
-func (s *Store) parse(page []byte, off int) (r record, f found) {
+func (s *Store) parse(page []byte, off int) (r record, f place) {
 	if off+recordOverhead > len(page) {
-		return r, foundTorn // no room for a record: the page is closed
+		return r, foundTorn
 	}
-	h := page[off : off+recordHeader]
+	h, healed := page[off:off+recordHeader], false
 	if !headerOK(h) {
 		switch rest := page[off+recordHeader:]; {
 		case blank(h) && blank(rest):
@@ -136,41 +154,84 @@ func (s *Store) parse(page []byte, off int) (r record, f found) {
 		case !heal(h):
 			return r, foundWound
 		}
+		healed = true
 	}
-	// The area bounds the size of an asset, and with it what is allocated for the
-	// locations of its parts.
-	if !r.decode(h, s.partSize) || off+r.size() > len(page) || r.kind == kindAsset && int(r.extra) > s.pages*s.pageSize {
+	if !r.decode(h, s.partSize, s.flash.Size()) || off+r.size() > len(page) {
 		return r, foundWound
 	}
+	r.healed = healed
 	trailer := page[off+r.size()-8:]
-	want := stored(sum(sum(0, h), page[off+recordHeader:][:r.length]))
+	want := notBlank(sum(0, page[off:][:recordHeader+r.length]))
 	r.intact = binary.LittleEndian.Uint32(trailer) == want
 	r.sealed = !blank(trailer[4:8])
-	if !r.intact && blank(trailer[4:]) {
+	if !r.intact && r.sealed && r.length == 0 {
+		// The CRC is all that can be damaged: what the record says is in its
+		// header.
+		binary.LittleEndian.PutUint32(trailer, want)
+		r.intact, r.healed = true, true
+	}
+	if !r.intact && blank(trailer[4:]) { // nothing follows, either
 		return r, foundTorn
 	}
 	return r, foundRecord
 }
 
-// write programs a record at off. The record is committed once all words but
-// the last are programmed.
+// write programs a record at off. It is committed once all but the seal is
+// programmed.
 func (s *Store) write(off int, r *record, payload []byte) error {
 	r.encode(s.head[:])
 	if err := s.program(off, s.head[:]); err != nil {
 		return err
 	}
-	whole := len(payload) &^ 3
-	if whole > 0 {
-		if err := s.program(off+recordHeader, payload[:whole]); err != nil {
+	// A header of which half was lost with its sector, before payload that was
+	// not, would look like damage.
+	if off%sector+recordHeader > sector {
+		if err := s.settle(off, off+recordHeader); err != nil {
 			return err
 		}
 	}
-	end := s.end[:0]
-	if whole < len(payload) {
-		end = append(end, 0xff, 0xff, 0xff, 0xff)
-		copy(end, payload[whole:])
+	crc := notBlank(sum(sum(0, s.head[:]), payload))
+	at, whole := off+recordHeader, len(payload)&^3
+	if whole > 0 {
+		if err := s.program(at, payload[:whole]); err != nil {
+			return err
+		}
+		at += whole
 	}
-	end = binary.LittleEndian.AppendUint32(end, stored(sum(sum(0, s.head[:]), payload)))
-	end = binary.LittleEndian.AppendUint32(end, 0)
-	return s.program(off+recordHeader+whole, end)
+	if rest := payload[whole:]; len(rest) > 0 {
+		s.end = [4]byte{0xff, 0xff, 0xff, 0xff}
+		copy(s.end[:], rest)
+		if err := s.program(at, s.end[:]); err != nil {
+			return err
+		}
+		at += 4
+	}
+	binary.LittleEndian.PutUint32(s.end[:], crc)
+	if err := s.program(at, s.end[:]); err != nil {
+		return err
+	}
+	if err := s.settle(off, at+4); err != nil {
+		return err
+	}
+	return s.seal(at + 4)
+}
+
+// seal programs the seal at off.
+func (s *Store) seal(off int) error {
+	s.end = [4]byte{}
+	return s.program(off, s.end[:])
+}
+
+// put appends a record to b, sealed.
+func (r *record) put(b []byte, payload []byte) []byte {
+	at := len(b)
+	b = append(b, make([]byte, recordHeader)...)
+	r.encode(b[at:])
+	b = append(b, payload...)
+	crc := notBlank(sum(0, b[at:]))
+	for (len(b)-at)%4 != 0 {
+		b = append(b, 0xff)
+	}
+	b = binary.LittleEndian.AppendUint32(b, crc)
+	return binary.LittleEndian.AppendUint32(b, 0)
 }

@@ -1,7 +1,8 @@
 // Package storage is what the clients of the two storage services share: the
 // message types and layouts of TF-M's Internal Trusted Storage and Protected
 // Storage, which are the same but for a handle (TF-M 2.3,
-// interface/src/tfm_its_api.c and tfm_ps_api.c; PSA Secure Storage API 1.0).
+// interface/src/tfm_its_api.c and tfm_ps_api.c; PSA Secure Storage API 1.0), and
+// those of the two functions of Protected Storage that TF-M has no calls for.
 // Packages veneer/its and veneer/ps put it in words.
 package storage
 
@@ -25,17 +26,20 @@ type Info struct {
 
 // The message types.
 const (
-	CallSet        int32 = 1001
-	CallGet        int32 = 1002
-	CallGetInfo    int32 = 1003
-	CallRemove     int32 = 1004
-	CallGetSupport int32 = 1005 // Protected Storage alone
+	CallSet     int32 = 1001
+	CallGet     int32 = 1002
+	CallGetInfo int32 = 1003
+	CallRemove  int32 = 1004
+	// Of Protected Storage alone.
+	CallGetSupport  int32 = 1005
+	CallCreate      int32 = 0x4000
+	CallSetExtended int32 = 0x4001
 )
 
 // Sizes in bytes of what travels in vectors.
 const (
 	UIDSize  = 8
-	WordSize = 4 // create flags, offset, support bits
+	WordSize = 4 // create flags, offset, capacity, support bits
 	InfoSize = 12
 )
 
@@ -76,6 +80,7 @@ func NewClient(g veneer.Gate, h veneer.Handle) *Client {
 type call struct {
 	uid    [UIDSize]byte
 	word   [WordSize]byte
+	flags  [WordSize]byte
 	answer [InfoSize]byte
 	in     [3]veneer.InVec
 	out    [1]veneer.OutVec
@@ -102,8 +107,8 @@ func (c *Client) do(r *call, typ int32, in, out int) error {
 // Set is psa_its_set and psa_ps_set.
 func (c *Client) Set(uid UID, data []byte, flags psa.StorageFlags) error {
 	r := c.begin(uid)
-	binary.LittleEndian.PutUint32(r.word[:], uint32(flags))
-	r.in[1], r.in[2] = data, r.word[:]
+	binary.LittleEndian.PutUint32(r.flags[:], uint32(flags))
+	r.in[1], r.in[2] = data, r.flags[:]
 	err := c.do(r, CallSet, 3, 0)
 	c.end(r)
 	return err
@@ -164,6 +169,27 @@ func (c *Client) Info(uid UID) (Info, error) {
 func (c *Client) Remove(uid UID) error {
 	r := c.begin(uid)
 	err := c.do(r, CallRemove, 1, 0)
+	c.end(r)
+	return err
+}
+
+// Create is psa_ps_create.
+func (c *Client) Create(uid UID, capacity uint32, flags psa.StorageFlags) error {
+	r := c.begin(uid)
+	binary.LittleEndian.PutUint32(r.word[:], capacity)
+	binary.LittleEndian.PutUint32(r.flags[:], uint32(flags))
+	r.in[1], r.in[2] = r.word[:], r.flags[:]
+	err := c.do(r, CallCreate, 3, 0)
+	c.end(r)
+	return err
+}
+
+// SetExtended is psa_ps_set_extended.
+func (c *Client) SetExtended(uid UID, offset uint32, data []byte) error {
+	r := c.begin(uid)
+	binary.LittleEndian.PutUint32(r.word[:], offset)
+	r.in[1], r.in[2] = data, r.word[:]
+	err := c.do(r, CallSetExtended, 3, 0)
 	c.end(r)
 	return err
 }

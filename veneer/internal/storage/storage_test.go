@@ -40,7 +40,8 @@ func (r *recorder) Call(_ veneer.Handle, typ int32, in []veneer.InVec, out []ven
 	return r.status
 }
 
-// TestWire compares what the client sends with the bytes of TF-M's own client.
+// TestWire compares what the client sends with the bytes of TF-M's own client,
+// and with the layouts of this project where TF-M has no call.
 func TestWire(t *testing.T) {
 	uid := []byte{8, 7, 6, 5, 4, 3, 2, 1}
 	for _, c := range []struct {
@@ -62,6 +63,13 @@ func TestWire(t *testing.T) {
 			1003, [][]byte{uid}, []int{12}},
 		{"remove", func(c *storage.Client) error { return c.Remove(0x0102030405060708) },
 			1004, [][]byte{uid}, nil},
+		{"create", func(c *storage.Client) error { return c.Create(0x0102030405060708, 0x0a0b0c0d, 6) },
+			0x4000, [][]byte{uid, {0x0d, 0x0c, 0x0b, 0x0a}, {6, 0, 0, 0}}, nil},
+		{"set_extended", func(c *storage.Client) error {
+			return c.SetExtended(0x0102030405060708, 0x01020304, []byte("data"))
+		}, 0x4001, [][]byte{uid, []byte("data"), {4, 3, 2, 1}}, nil},
+		{"set_extended nothing", func(c *storage.Client) error { return c.SetExtended(0x0102030405060708, 0, nil) },
+			0x4001, [][]byte{uid, nil, {0, 0, 0, 0}}, nil},
 		{"get_support", func(c *storage.Client) error { _, err := c.Support(); return err },
 			1005, nil, []int{4}},
 	} {
@@ -141,10 +149,14 @@ func TestCallsAllocateNothing(t *testing.T) {
 	if err := c.Set(1, data, psa.StorageNone); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Create(2, 512, psa.StorageNone); err != nil {
+		t.Fatal(err)
+	}
 	for name, call := range map[string]func() error{
-		"set":  func() error { return c.Set(1, data, psa.StorageNone) },
-		"get":  func() error { _, err := c.Get(1, 0, buf); return err },
-		"info": func() error { _, err := c.Info(1); return err },
+		"set":          func() error { return c.Set(1, data, psa.StorageNone) },
+		"set_extended": func() error { return c.SetExtended(2, 0, data) },
+		"get":          func() error { _, err := c.Get(1, 0, buf); return err },
+		"info":         func() error { _, err := c.Info(1); return err },
 	} {
 		if n := testing.AllocsPerRun(200, func() {
 			if err := call(); err != nil {

@@ -1,6 +1,6 @@
-// Package flashtest is the working twin of the flash that Internal Trusted
-// Storage is tested on: NOR flash in memory that programs and erases by the
-// rules, refuses what the rules forbid, and loses power where a test says.
+// Package flashtest is the working twin of the memories that Internal Trusted
+// Storage is tested on: NOR flash and RRAM in memory, that program and erase by
+// the rules, refuse what the rules forbid, and lose power where a test says.
 package flashtest
 
 import (
@@ -14,6 +14,13 @@ import (
 // PageSize is the usual size of a page in bytes, that of the nRF5340's flash.
 const PageSize = 4096
 
+// lineSize is what RRAM writes at once, in bytes.
+const lineSize = 16
+
+// maxWrites is how often a word of NOR flash may be written between two erases
+// (nWRITE of the nRF5340).
+const maxWrites = 2
+
 var (
 	// ErrPower is the answer to everything while power is off.
 	ErrPower = errors.New("flashtest: no power")
@@ -23,42 +30,92 @@ var (
 	ErrRule = errors.New("flashtest: against the rules of the flash")
 )
 
-// Flash is an area of flash in memory.
-type Flash struct {
-	mem      []byte
-	pageSize int
-	erases   []int
+// Kind is the technology of a memory.
+type Kind int
 
-	points int // word programs and page erases so far
-	cut    int // the point at which power fails, -1 for none
-	off    bool
-	rng    *rand.Rand
+const (
+	// NOR flash is programmed by words, from 1 to 0, and erased by pages.
+	NOR Kind = iota
+	// RRAM is overwritten by lines, which a cut leaves old or new. An erase
+	// overwrites the lines of a page one by one.
+	RRAM
+	// RRAMAbort is RRAM that gives up when the power fails: each word of the
+	// line that was to change is old, new or a mix of the bits of both.
+	RRAMAbort
+)
+
+// String returns the name of k.
+func (k Kind) String() string { return [...]string{"NOR", "RRAM", "RRAM, abort"}[k] }
+
+// Flash is an area of memory.
+type Flash struct {
+	// Kind is what the memory is; it does not change once the memory is used.
+	Kind Kind
 
 	// Fail, if set, decides for each access whether it fails; op is "read",
 	// "program" or "erase". What fails changes nothing.
 	Fail func(op string, off int) bool
+
+	mem      []byte
+	pageSize int
+	erases   []int
+	writes   []uint8 // of each word, since it was erased
+	twice    int
+
+	points int // word programs and page erases so far; of RRAM, lines
+	cut    int // the point at which power fails, -1 for none
+	off    bool
+	rng    *rand.Rand
 }
 
-// New returns a blank flash of some pages of the usual size.
-func New(pages int) *Flash {
-	return FromImage(slices.Repeat([]byte{0xff}, pages*PageSize), PageSize)
+// New returns blank NOR flash of some pages of the usual size.
+func New(pages int) *Flash { return Blank(NOR, pages, PageSize) }
+
+// Blank returns a blank memory.
+func Blank(k Kind, pages, pageSize int) *Flash {
+	f := FromImage(slices.Repeat([]byte{0xff}, pages*pageSize), pageSize)
+	f.Kind = k
+	return f
 }
 
-// FromImage returns a flash that holds image, which it takes over, in pages of
+// FromImage returns NOR flash that holds image, which it takes over, in pages of
 // some size.
 func FromImage(image []byte, pageSize int) *Flash {
-	return &Flash{mem: image, pageSize: pageSize, erases: make([]int, len(image)/pageSize), cut: -1}
+	return &Flash{
+		mem:      image,
+		pageSize: pageSize,
+		erases:   make([]int, len(image)/pageSize),
+		writes:   make([]uint8, len(image)/4),
+		cut:      -1,
+	}
+}
+
+// Clone returns a copy of the memory with nothing counted yet.
+func (f *Flash) Clone() *Flash {
+	c := FromImage(f.Image(), f.pageSize)
+	c.Kind = f.Kind
+	return c
+}
+
+// Restore makes the contents those of image, and forgets what was counted.
+func (f *Flash) Restore(image []byte) {
+	copy(f.mem, image)
+	clear(f.writes)
+	f.points, f.off, f.cut = 0, false, -1
 }
 
 // Image returns a copy of the contents.
 func (f *Flash) Image() []byte { return slices.Clone(f.mem) }
 
-// Points returns how many words were programmed and pages erased so far: the
-// moments at which power may fail.
+// Points returns how many words were programmed and pages erased so far, or
+// lines written: the moments at which power may fail.
 func (f *Flash) Points() int { return f.points }
 
 // Erases returns how often each page was erased.
 func (f *Flash) Erases() []int { return f.erases }
+
+// Twice returns how often a word was programmed that was not erased.
+func (f *Flash) Twice() int { return f.twice }
 
 // CutAt makes power fail at point n, counted from now on from 0; the seed picks
 // which bits of the word or page have changed by then. Power is on afterwards,
@@ -92,8 +149,8 @@ func (f *Flash) Read(off int, p []byte) error {
 	return nil
 }
 
-// Program clears bits, word by word. A word that is not blank may not be
-// programmed.
+// Program programs words of NOR flash, or overwrites lines of RRAM, in ascending
+// order.
 func (f *Flash) Program(off int, p []byte) error {
 	if err := f.access("program", off, len(p)); err != nil {
 		return err
@@ -102,19 +159,55 @@ func (f *Flash) Program(off int, p []byte) error {
 		return fmt.Errorf("%w: program %d bytes at 0x%x", ErrRule, len(p), off)
 	}
 	for i := 0; i < len(p); i += 4 {
+		cell := binary.LittleEndian.Uint32(f.mem[off+i:])
+		n := &f.writes[(off+i)/4]
+		if cell != ^uint32(0) {
+			f.twice++
+			*n = max(*n, 1)
+		}
+		if f.Kind != NOR {
+			continue
+		}
+		if *n == maxWrites {
+			return fmt.Errorf("%w: program the word at 0x%x more than %d times", ErrRule, off+i, maxWrites)
+		}
+		if word := binary.LittleEndian.Uint32(p[i:]); word&^cell != 0 {
+			return fmt.Errorf("%w: set bits of the word at 0x%x", ErrRule, off+i)
+		}
+	}
+	if f.Kind != NOR {
+		return f.overwrite(off, p)
+	}
+	for i := 0; i < len(p); i += 4 {
 		cell := f.mem[off+i:]
 		old, word := binary.LittleEndian.Uint32(cell), binary.LittleEndian.Uint32(p[i:])
-		if old != ^uint32(0) {
-			return fmt.Errorf("%w: program the word at 0x%x twice", ErrRule, off+i)
-		}
 		cut := f.point()
 		if cut {
 			word |= f.torn()
 		}
 		binary.LittleEndian.PutUint32(cell, old&word)
+		if cut && old&word == old {
+			return ErrPower // before the pulse, for all that can be seen
+		}
+		f.writes[(off+i)/4]++
 		if cut {
 			return ErrPower
 		}
+	}
+	return nil
+}
+
+// overwrite writes the lines that p has a part in.
+func (f *Flash) overwrite(off int, p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), lineSize-off%lineSize)
+		line := f.mem[off : off+n]
+		if f.point() {
+			f.tearLine(line, p[:n])
+			return ErrPower
+		}
+		copy(line, p)
+		off, p = off+n, p[n:]
 	}
 	return nil
 }
@@ -129,6 +222,10 @@ func (f *Flash) Erase(off int) error {
 	}
 	f.erases[off/f.pageSize]++
 	page := f.mem[off : off+f.pageSize]
+	if f.Kind != NOR {
+		return f.overwrite(off, slices.Repeat([]byte{0xff}, len(page)))
+	}
+	clear(f.writes[off/4:][:len(page)/4])
 	if !f.point() {
 		for i := range page {
 			page[i] = 0xff
@@ -137,45 +234,6 @@ func (f *Flash) Erase(off int) error {
 	}
 	f.tearErase(page)
 	return ErrPower
-}
-
-// tearErase sets some of the bits of a page: in each quarter of it, and in its
-// first words, all, none or a random share, so that every mixture of intact and
-// erased places comes up.
-func (f *Flash) tearErase(page []byte) {
-	for _, part := range [][]byte{page[:8], page[8:20], page[20 : len(page)/4], page[len(page)/4 : len(page)/2], page[len(page)/2:]} {
-		mode := f.rng.IntN(4)
-		for i := 0; i < len(part); i += 4 {
-			cell := binary.LittleEndian.Uint32(part[i:])
-			switch mode {
-			case 0:
-			case 1:
-				cell = ^uint32(0)
-			case 2:
-				cell |= f.rng.Uint32()
-			case 3:
-				cell |= f.rng.Uint32() & f.rng.Uint32() & f.rng.Uint32() & f.rng.Uint32()
-			}
-			binary.LittleEndian.PutUint32(part[i:], cell)
-		}
-	}
-}
-
-// torn returns the bits that a word that is being programmed has not cleared
-// yet.
-func (f *Flash) torn() uint32 {
-	switch f.rng.IntN(5) {
-	case 0:
-		return 0 // all done
-	case 1:
-		return ^uint32(0) // nothing done
-	case 2:
-		return f.rng.Uint32()
-	case 3:
-		return 1 << f.rng.IntN(32) // one bit to go
-	default:
-		return ^(1 << f.rng.IntN(32)) // one bit done
-	}
 }
 
 func (f *Flash) point() (cut bool) {

@@ -1,6 +1,6 @@
-// Package storagetest is a working twin of a storage service behind a gate: it
-// keeps assets in memory for one caller, by the rules of the PSA Secure Storage
-// API. Tests and examples of the clients use it; flash and encryption are the
+// Package storagetest is a working twin of Protected Storage behind a gate, and of
+// Internal Trusted Storage as far as it is the same: it keeps assets in memory for
+// one caller, by the rules of the PSA Secure Storage API. Tests and examples of the clients use it; flash and encryption are the
 // partitions' matter.
 package storagetest
 
@@ -14,8 +14,9 @@ import (
 )
 
 type asset struct {
-	data  []byte
-	flags psa.StorageFlags
+	data     []byte
+	capacity uint64 // of one that was created; 0 where it is the size
+	flags    psa.StorageFlags
 }
 
 // Gate is a veneer.Gate with one storage service behind it.
@@ -66,37 +67,57 @@ func (g *Gate) Call(h veneer.Handle, typ int32, in []veneer.InVec, out []veneer.
 
 func (g *Gate) answer(typ int32, in []veneer.InVec, out []veneer.OutVec) (status veneer.Status, n int) {
 	if typ == storage.CallGetSupport && len(in) == 0 && len(out) == 1 && len(out[0]) == storage.WordSize {
-		return veneer.Success, copy(out[0], make([]byte, storage.WordSize))
+		binary.LittleEndian.PutUint32(out[0], 1)
+		return veneer.Success, storage.WordSize
 	}
 	if len(in) == 0 || len(in[0]) != storage.UIDSize {
 		return veneer.ErrProgrammerError, 0
 	}
 	uid := binary.LittleEndian.Uint64(in[0])
 	a, ok := g.assets[uid]
+	fixed := a.flags&psa.StorageWriteOnce != 0
 	switch {
 	case uid == 0:
 		return veneer.ErrInvalidArgument, 0
 	case typ == storage.CallSet && len(in) == 3 && len(in[2]) == storage.WordSize:
-		if a.flags&psa.StorageWriteOnce != 0 {
+		if fixed {
 			return veneer.ErrNotPermitted, 0
 		}
-		a.data = append(a.data[:0], in[1]...)
-		a.flags = psa.StorageFlags(binary.LittleEndian.Uint32(in[2]))
-		g.assets[uid] = a
+		g.assets[uid] = asset{data: append(a.data[:0], in[1]...), flags: word(in[2])}
+		return veneer.Success, 0
+	case typ == storage.CallCreate && len(in) == 3 && len(in[1]) == storage.WordSize && len(in[2]) == storage.WordSize:
+		if word(in[2])&psa.StorageWriteOnce != 0 {
+			return veneer.ErrNotSupported, 0
+		}
+		if ok {
+			return veneer.ErrAlreadyExists, 0
+		}
+		g.assets[uid] = asset{capacity: uint64(word(in[1])), flags: word(in[2])}
 		return veneer.Success, 0
 	case !ok:
 		return veneer.ErrDoesNotExist, 0
 	case typ == storage.CallGet && len(in) == 2 && len(in[1]) == storage.WordSize && len(out) == 1:
-		offset := binary.LittleEndian.Uint32(in[1])
-		if uint64(offset) > uint64(len(a.data)) {
+		offset := uint64(word(in[1]))
+		if offset > uint64(len(a.data)) {
 			return veneer.ErrInvalidArgument, 0
 		}
 		return veneer.Success, copy(out[0], a.data[offset:])
+	case typ == storage.CallSetExtended && len(in) == 3 && len(in[2]) == storage.WordSize:
+		offset := uint64(word(in[2]))
+		if fixed {
+			return veneer.ErrNotPermitted, 0
+		}
+		if offset > uint64(len(a.data)) || offset+uint64(len(in[1])) > a.room() {
+			return veneer.ErrInvalidArgument, 0
+		}
+		a.data = append(a.data[:offset], in[1]...)[:max(len(a.data), int(offset)+len(in[1]))]
+		g.assets[uid] = a
+		return veneer.Success, 0
 	case typ == storage.CallGetInfo && len(out) == 1 && len(out[0]) == storage.InfoSize:
-		info := storage.Info{Capacity: uint32(len(a.data)), Size: uint32(len(a.data)), Flags: a.flags}
+		info := storage.Info{Capacity: uint32(a.room()), Size: uint32(len(a.data)), Flags: a.flags}
 		return veneer.Success, len(info.AppendTo(out[0][:0]))
 	case typ == storage.CallRemove:
-		if a.flags&psa.StorageWriteOnce != 0 {
+		if fixed {
 			return veneer.ErrNotPermitted, 0
 		}
 		delete(g.assets, uid)
@@ -104,3 +125,8 @@ func (g *Gate) answer(typ int32, in []veneer.InVec, out []veneer.OutVec) (status
 	}
 	return veneer.ErrProgrammerError, 0
 }
+
+// room is the asset's capacity.
+func (a *asset) room() uint64 { return max(a.capacity, uint64(len(a.data))) }
+
+func word(b []byte) psa.StorageFlags { return psa.StorageFlags(binary.LittleEndian.Uint32(b)) }
