@@ -51,14 +51,15 @@ func newEnv() *env {
 const patience = time.Second
 
 // starting reports whether a secure world may be about to open the socket: it is
-// of a device, and nobody listens there yet. A blank one, whose debug port is
-// open, never will.
+// of a device, and nobody listens there yet, on no socket or on one that an
+// earlier world has left. A blank one, whose debug port is alone, never will.
 func starting(path string, err error) bool {
-	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+	run := filepath.Dir(path)
+	if !exists(filepath.Join(filepath.Dir(run), "device.json")) {
 		return false
 	}
-	run := filepath.Dir(path)
-	return exists(filepath.Join(filepath.Dir(run), "device.json")) && !exists(filepath.Join(run, "debug.sock"))
+	return errors.Is(err, syscall.ECONNREFUSED) ||
+		errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(run, "debug.sock"))
 }
 
 // say writes one line of words.
