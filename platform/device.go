@@ -141,12 +141,7 @@ func (d *directory) load(o OpenOptions) (*SoC, error) {
 	if err != nil {
 		return nil, err
 	}
-	supply := new(power.Supply)
-	im, err := d.openImages(b, supply)
-	if err != nil {
-		return nil, err
-	}
-	s, err := assemble(b, desc, im, supply, o)
+	s, err := d.power(desc, b, o)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +152,16 @@ func (d *directory) load(o OpenOptions) (*SoC, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// power puts the SoC together over the device's own memories.
+func (d *directory) power(desc description, b *board.Board, o OpenOptions) (*SoC, error) {
+	supply := new(power.Supply)
+	im, err := d.openImages(b, supply)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(b, desc, im, supply, o)
 }
 
 func (d *directory) text(name string) ([]byte, error) {

@@ -6,8 +6,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/postern-spe/postern/platform/power"
 )
 
 // ErrEraseProtected is an ERASEALL that UICR.ERASEPROTECT forbids.
@@ -64,26 +62,26 @@ func (s *SoC) controllerErase() error {
 	return s.EraseAll()
 }
 
+// erasing reports whether an ERASEALL has begun and not ended.
+func (d *directory) erasing() bool {
+	return unix.Faccessat(int(d.f.Fd()), eraseFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
+}
+
 // finishErase completes an ERASEALL that was interrupted, and reports whether
 // there was one.
 func (d *directory) finishErase(o OpenOptions) (bool, error) {
-	if err := unix.Faccessat(int(d.f.Fd()), eraseFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if !d.erasing() {
 		return false, nil
 	}
 	desc, b, err := d.description()
 	if err != nil {
 		return true, err
 	}
-	supply := new(power.Supply)
-	im, err := d.openImages(b, supply)
+	s, err := d.power(desc, b, OpenOptions{})
 	if err != nil {
 		return true, err
 	}
-	s, err := assemble(b, desc, im, supply, OpenOptions{})
-	if err != nil {
-		return true, err
-	}
-	supply.CutAt(o.PowerFailAt, o.PowerFailSeed) // it can be interrupted again
+	s.Power.CutAt(o.PowerFailAt, o.PowerFailSeed) // it can be interrupted again
 	err = s.wipe()
 	if err == nil {
 		err = os.Remove(d.path(eraseFile))

@@ -99,11 +99,6 @@ func (d *directory) inspect() (_ *Report, err error) {
 	return r, err
 }
 
-// erasing reports whether an ERASEALL has begun and not ended.
-func (d *directory) erasing() bool {
-	return unix.Faccessat(int(d.f.Fd()), eraseFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
-}
-
 func lifecycleName(state uint32) string {
 	switch state {
 	case LifecycleAssemblyAndTest:

@@ -21,7 +21,6 @@ import (
 	"github.com/postern-spe/postern/platform/cracen"
 	"github.com/postern-spe/postern/platform/cryptocell"
 	"github.com/postern-spe/postern/platform/keyfile"
-	"github.com/postern-spe/postern/platform/power"
 )
 
 // Provisioned is what there is to know about a new device.
@@ -175,12 +174,7 @@ func (p *Provisioned) fill(d *directory, opts ProvisionOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	supply := new(power.Supply)
-	im, err := d.openImages(b, supply)
-	if err != nil {
-		return err
-	}
-	s, err := assemble(b, desc, im, supply, OpenOptions{})
+	s, err := d.power(desc, b, OpenOptions{})
 	if err != nil {
 		return err
 	}

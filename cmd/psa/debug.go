@@ -114,15 +114,16 @@ func (a *port) check(cmd *cobra.Command) error {
 	return nil
 }
 
-func (a *port) of(p *debugport.Port) (memory, error) {
+// with calls do with the access port of a device.
+func (a *port) with(p *debugport.Port, do func(memory) error) error {
 	b := p.Board()
 	switch {
 	case a.number < 0:
-		return p.Memory(), nil
+		return do(p.Memory())
 	case a.number != int(b.MemoryAP) && a.number != int(b.CtrlAP):
-		return nil, usagef("the %s has no access port %d: %d is the memory's, %d the CTRL-AP", b.Name, a.number, b.MemoryAP, b.CtrlAP)
+		return usagef("the %s has no access port %d: %d is the memory's, %d the CTRL-AP", b.Name, a.number, b.MemoryAP, b.CtrlAP)
 	}
-	return p.AccessPort(uint8(a.number)), nil
+	return do(p.AccessPort(uint8(a.number)))
 }
 
 func newDebugReadCommand(e *env, d *door) *cobra.Command {
@@ -143,11 +144,7 @@ func newDebugReadCommand(e *env, d *door) *cobra.Command {
 				return err
 			}
 			return d.withPort(e, func(p *debugport.Port) error {
-				m, err := a.of(p)
-				if err != nil {
-					return err
-				}
-				return o.run(e, m, r)
+				return a.with(p, func(m memory) error { return o.run(e, m, r) })
 			})
 		},
 	}
@@ -173,11 +170,7 @@ func newDebugWriteCommand(e *env, d *door) *cobra.Command {
 				return err
 			}
 			return d.withPort(e, func(p *debugport.Port) error {
-				m, err := a.of(p)
-				if err != nil {
-					return err
-				}
-				return w.to(m)
+				return a.with(p, func(m memory) error { return w.to(m) })
 			})
 		},
 	}

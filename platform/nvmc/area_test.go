@@ -8,6 +8,7 @@ import (
 
 	"github.com/postern-spe/postern/platform/bus"
 	"github.com/postern-spe/postern/platform/cells"
+	"github.com/postern-spe/postern/platform/internal/guardtest"
 )
 
 func TestArea(t *testing.T) {
@@ -61,23 +62,23 @@ func TestArea(t *testing.T) {
 
 func TestAreaAsksTheGuard(t *testing.T) {
 	d := newDevice(t, NRF5340())
-	const readOnly = 2 * regionSize
-	a := d.Area(nsAddr, 2*regionSize)
+	const readOnly = 2 * guardtest.RegionSize
+	a := d.Area(nsAddr, 2*guardtest.RegionSize)
 	if err := a.Program(0, le(7)); err != nil {
 		t.Fatal(err)
 	}
 	points := d.supply.Points()
 	var ae *bus.AccessError
-	if err := a.Program(regionSize-4, append(le(7), le(7)...)); !errors.As(err, &ae) || ae.Fault != bus.BusFault || ae.Addr != readOnly {
+	if err := a.Program(guardtest.RegionSize-4, append(le(7), le(7)...)); !errors.As(err, &ae) || ae.Fault != bus.BusFault || ae.Addr != readOnly {
 		t.Errorf("program: %v", err)
 	}
-	if err := a.Erase(regionSize); !errors.As(err, &ae) || ae.From != bus.SecureCPU || ae.Access != bus.Write {
+	if err := a.Erase(guardtest.RegionSize); !errors.As(err, &ae) || ae.From != bus.SecureCPU || ae.Access != bus.Write {
 		t.Errorf("erase: %v", err)
 	}
 	if d.supply.Points() != points {
 		t.Error("a refused operation had a point")
 	}
-	if err := a.Read(regionSize, make([]byte, 4)); err != nil {
+	if err := a.Read(guardtest.RegionSize, make([]byte, 4)); err != nil {
 		t.Errorf("read: %v", err)
 	}
 }

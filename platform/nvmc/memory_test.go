@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postern-spe/postern/platform/bus"
+	"github.com/postern-spe/postern/platform/internal/guardtest"
 	"github.com/postern-spe/postern/platform/power"
 )
 
@@ -126,9 +127,9 @@ func BenchmarkStore(b *testing.B) {
 		if d.Store(n*4, 4, 0, bus.SecureCPU) != bus.NoFault {
 			b.Fatal("fault")
 		}
-		if n++; n == regionSize/4 {
+		if n++; n == guardtest.RegionSize/4 {
 			n = 0
-			for off := 0; off < regionSize; off += 4096 {
+			for off := 0; off < guardtest.RegionSize; off += 4096 {
 				if err := d.flash.Erase(off); err != nil {
 					b.Fatal(err)
 				}

@@ -7,13 +7,12 @@ import (
 	"github.com/postern-spe/postern/platform/bus"
 	"github.com/postern-spe/postern/platform/cells"
 	"github.com/postern-spe/postern/platform/clock"
+	"github.com/postern-spe/postern/platform/internal/guardtest"
 	"github.com/postern-spe/postern/platform/power"
 )
 
 // nsAddr is in the second region of the tests, which is non-secure.
-const nsAddr = regionSize
-
-var testRegions = regions{{true, 7}, {false, 7}, {true, bus.Read}, {true, 7}}
+const nsAddr = guardtest.RegionSize
 
 // device is a controller with what surrounds it.
 type device struct {
@@ -37,7 +36,7 @@ func newDevice(t testing.TB, v Variant) *device {
 	}
 	flash := cells.NewFlash(cells.Memory(v.Size), v.Options(d.supply, w))
 	d.Controller = New(flash, Config{
-		Variant: v, Guard: testRegions, Clock: d.clock,
+		Variant: v, Guard: guardtest.Standard(), Clock: d.clock,
 		EraseAll: func() error {
 			if d.refuse == nil {
 				d.erased++

@@ -7,6 +7,7 @@ import (
 
 	"github.com/postern-spe/postern/platform/bus"
 	"github.com/postern-spe/postern/platform/cells"
+	"github.com/postern-spe/postern/platform/internal/guardtest"
 )
 
 func TestArea(t *testing.T) {
@@ -76,24 +77,24 @@ func TestArea(t *testing.T) {
 // TestAreaAsks: guard and windows stop the secure driver as well.
 func TestAreaAsks(t *testing.T) {
 	d := newDevice(t)
-	const readOnly = 2 * regionSize
-	a := d.Area(regionSize, 2*regionSize)
+	const readOnly = 2 * guardtest.RegionSize
+	a := d.Area(guardtest.RegionSize, 2*guardtest.RegionSize)
 	var ae *bus.AccessError
-	if err := a.Program(regionSize-4, append(le(7), le(7)...)); !errors.As(err, &ae) || ae.Fault != bus.BusFault || ae.Addr != readOnly {
+	if err := a.Program(guardtest.RegionSize-4, append(le(7), le(7)...)); !errors.As(err, &ae) || ae.Fault != bus.BusFault || ae.Addr != readOnly {
 		t.Errorf("program: %v", err)
 	}
 	if d.reg(t, RegEventsAccessError) != 0 {
 		t.Error("the guard's refusal is the RRAMC's event")
 	}
-	d.set(RegRegion, regionSize+1024)
+	d.set(RegRegion, guardtest.RegionSize+1024)
 	d.set(RegRegion+4, 1<<16|RegionExecute|RegionLock)
-	if err := a.Erase(0); !errors.As(err, &ae) || ae.Addr != regionSize+1024 || ae.Access != bus.Write || ae.From != bus.SecureCPU {
+	if err := a.Erase(0); !errors.As(err, &ae) || ae.Addr != guardtest.RegionSize+1024 || ae.Access != bus.Write || ae.From != bus.SecureCPU {
 		t.Errorf("erase: %v", err)
 	}
 	if err := a.Read(1024, make([]byte, 4)); !errors.As(err, &ae) || ae.Access != bus.Read {
 		t.Errorf("read: %v", err)
 	}
-	if d.supply.Points() != 0 || d.reg(t, RegAccessErrorAddr) != regionSize+1024 {
+	if d.supply.Points() != 0 || d.reg(t, RegAccessErrorAddr) != guardtest.RegionSize+1024 {
 		t.Error("refused operations")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/postern-spe/postern/platform/bus"
+	"github.com/postern-spe/postern/platform/internal/guardtest"
 )
 
 func BenchmarkStore(b *testing.B) {
@@ -13,7 +14,7 @@ func BenchmarkStore(b *testing.B) {
 	n := uint32(0)
 	for b.Loop() {
 		n++
-		if d.Store(n*4%regionSize, 4, n, bus.SecureCPU) != bus.NoFault {
+		if d.Store(n*4%guardtest.RegionSize, 4, n, bus.SecureCPU) != bus.NoFault {
 			b.Fatal("fault")
 		}
 	}
@@ -26,7 +27,7 @@ func BenchmarkStoreBuffered(b *testing.B) {
 	n := uint32(0)
 	for b.Loop() {
 		n++
-		if d.Store(n*4%regionSize, 4, n, bus.SecureCPU) != bus.NoFault {
+		if d.Store(n*4%guardtest.RegionSize, 4, n, bus.SecureCPU) != bus.NoFault {
 			b.Fatal("fault")
 		}
 	}

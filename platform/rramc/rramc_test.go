@@ -8,6 +8,7 @@ import (
 	"github.com/postern-spe/postern/platform/bus"
 	"github.com/postern-spe/postern/platform/cells"
 	"github.com/postern-spe/postern/platform/clock"
+	"github.com/postern-spe/postern/platform/internal/guardtest"
 	"github.com/postern-spe/postern/platform/power"
 )
 
@@ -16,8 +17,6 @@ const (
 	buffered = 22 * time.Microsecond
 	erased   = 0xFFFFFFFF
 )
-
-var testRegions = regions{{true, 7}, {false, 7}, {true, bus.Read}, {true, 7}}
 
 // device is a controller with what surrounds it.
 type device struct {
@@ -40,7 +39,7 @@ func newDevice(t testing.TB) *device {
 		t.Fatal(err)
 	}
 	d.Controller = New(cells.NewRRAM(cells.Memory(v.Size), v.Options(d.supply, l)), Config{
-		Variant: v, Guard: testRegions, Clock: d.clock,
+		Variant: v, Guard: guardtest.Standard(), Clock: d.clock,
 		Interrupt: func() { d.interrupts++ },
 		EraseAll: func() error {
 			if d.refuse == nil {
