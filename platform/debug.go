@@ -14,28 +14,13 @@ func (s *SoC) DebugAP() uint8 { return s.blocks.chip.debugAP }
 
 // protectDebug writes what a device's UICR says about its debug port.
 func protectDebug(u *uicr.UICR, p DebugPolicy) error {
-	l := u.Layout()
-	for _, one := range []struct {
-		protection uicr.Protection
-		open       bool
-	}{
-		{l.APProtect, p != DebugLocked},
-		{l.SecureAPProtect, p == DebugOpen || p == DebugUnlock},
-	} {
-		v := one.protection.Close
-		if one.open {
-			if !one.protection.Opens || one.protection.Value == erasedWord {
-				continue // what is erased is open
-			}
-			v = one.protection.Value
-		}
-		for _, off := range one.protection.Off {
-			if err := u.ProgramWord(off, v); err != nil {
-				return err
-			}
-		}
+	switch p {
+	case DebugLocked:
+		return u.Protect()
+	case DebugNonSecure:
+		return u.UnprotectNonSecure()
 	}
-	return nil
+	return u.Unprotect()
 }
 
 // debugLabel separates the debug key from what else is derived from MKEK.

@@ -51,6 +51,15 @@ func (u *UICR) Unprotect() error {
 	return nil
 }
 
+// UnprotectNonSecure opens the debug port as Unprotect does, but not to the secure
+// world: SECUREAPPROTECT becomes Protected.
+func (u *UICR) UnprotectNonSecure() error {
+	if err := u.set(u.layout.APProtect, u.layout.APProtect.Value); err != nil {
+		return err
+	}
+	return u.close(u.layout.SecureAPProtect)
+}
+
 // set programs the words of p to v, where that is a change.
 func (u *UICR) set(p Protection, v uint32) error {
 	for _, off := range p.Off {
