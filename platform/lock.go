@@ -73,5 +73,11 @@ func claim(f *os.File) error {
 
 // release empties the lock file, then lets go of it.
 func release(f *os.File) error {
-	return errors.Join(f.Truncate(0), f.Close())
+	return errors.Join(f.Truncate(0), unlock(f))
+}
+
+// unlock lets go of a lock. Closing alone would leave it with a child that this
+// process is just starting, until the child executes.
+func unlock(f *os.File) error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
 }

@@ -169,7 +169,7 @@ func Open(dir string, o OpenOptions) (*SoC, error) {
 			s.Close()
 		}
 		if lock != nil {
-			lock.Close()
+			unlock(lock)
 		}
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (s *SoC) start(d *directory, lock *os.File, o OpenOptions) error {
 		}
 	}
 	if err := claim(lock); err != nil {
-		lock.Close()
+		unlock(lock)
 		return fmt.Errorf("platform: write %s: %w", d.path(lockFile), err)
 	}
 	s.lock = lock

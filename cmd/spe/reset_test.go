@@ -61,8 +61,15 @@ func (r *running) says(t *testing.T, want string) {
 	t.Helper()
 	line, err := r.out.ReadString('\n')
 	if err != nil || line != want+"\n" {
-		t.Fatalf("said %q, %v; want %q; log: %s", line, err, want, &r.log)
+		t.Fatalf("said %q, %v; want %q; log: %s", line, err, want, r.ended())
 	}
+}
+
+// ended kills it, and returns its log, which is whole only then.
+func (r *running) ended() string {
+	r.Process.Kill()
+	r.Wait()
+	return r.log.String()
 }
 
 func (r *running) ready() string { return "ready POSTERN_SOCKET=" + r.dir + "/run/ns.sock" }
@@ -132,8 +139,8 @@ func TestResetByTheWatchdog(t *testing.T) {
 		}
 	}
 	r.says(t, r.ready())
-	if !strings.Contains(r.log.String(), "watchdog") {
-		t.Errorf("log: %s", &r.log)
+	if log := r.ended(); !strings.Contains(log, "watchdog") {
+		t.Errorf("log: %s", log)
 	}
 }
 

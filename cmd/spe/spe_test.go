@@ -61,6 +61,8 @@ func boot(t *testing.T, dir string, flags ...string) (*exec.Cmd, *bytes.Buffer) 
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if want := "ready POSTERN_SOCKET=" + dir + "/run/ns.sock\n"; err != nil || line != want {
+		cmd.Process.Kill()
+		cmd.Wait() // the log is whole only then
 		t.Fatalf("said %q, %v; log: %s", line, err, &log)
 	}
 	return cmd, &log

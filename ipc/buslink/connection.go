@@ -31,6 +31,9 @@ func (s *Server) serve(sock socket, peer *visitor) error {
 		} else if err != nil {
 			return fmt.Errorf("buslink: request: %w", err)
 		}
+		if s.isClosed() {
+			return nil // it was sent before, and is still to be read
+		}
 		peer.used.Store(time.Now().UnixNano())
 		var q request
 		if err := q.parse(&c.in); err != nil {

@@ -196,7 +196,8 @@ func (s *Server) leave(v *visitor) {
 
 // Close stops the server: no connection is accepted any more, those that exist
 // are ended, and their goroutines have returned when it does. It closes the
-// listener.
+// listener. A request under way gets its reply, if its client reads it: the one
+// that resets the chip is among them.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -206,12 +207,23 @@ func (s *Server) Close() error {
 		s.listener = nil
 	}
 	for sock := range s.conns {
-		sock.shutdown()
+		sock.stopReading()
 	}
 	s.mu.Unlock()
+	late := time.AfterFunc(parting, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for sock := range s.conns {
+			sock.shutdown()
+		}
+	})
+	defer late.Stop()
 	s.wg.Wait()
 	return err
 }
+
+// parting is how long Close waits for clients to take their last replies.
+const parting = 100 * time.Millisecond
 
 func (s *Server) isClosed() bool {
 	s.mu.Lock()

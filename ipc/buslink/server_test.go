@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -240,6 +241,57 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		if _, _, err := c.Load(MemoryAP, 0, 4); err != nil && i != 7 {
 			t.Errorf("client %d, who was not idle: %v", i, err)
 		}
+	}
+}
+
+// The store that resets the chip is answered, though the server closes before
+// the target is done with it. What was sent after it is not.
+func TestCloseAnswersWhatIsUnderWay(t *testing.T) {
+	path, s, _ := serving(t)
+	closed := make(chan error, 1)
+	target := s.target.(*ramTarget)
+	target.mu.Lock()
+	target.stored = func() {
+		go func() { closed <- s.Close() }()
+		for !s.isClosed() {
+			runtime.Gosched()
+		}
+	}
+	target.mu.Unlock()
+	conn := raw(t, path, goodGreeting)
+	store := request{op: Store, width: 4, addr: 8, value: 1}
+	if _, err := conn.Write(store.append(store.append(nil))); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(conn)
+	if len(got) != replySize || err != nil && !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("%d bytes, %v; want one reply", len(got), err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// A client that reads nothing holds a Close up for a moment only.
+func TestCloseWaitsForNobodyLong(t *testing.T) {
+	path, s, _ := serving(t)
+	conn := raw(t, path, goodGreeting)
+	block := request{op: Block, addr: 0, value: MaxBlock}
+	conn.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	for { // until the server is stuck in a reply, and its socket is full
+		if _, err := conn.Write(block.append(nil)); err != nil {
+			break
+		}
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(s.patience):
+		t.Error("it waits as long as for a client that is slow")
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 // socket is a connected stream socket in blocking mode. An access is so small
 // that the runtime's poller, which costs a wake-up more on either side, is most
 // of what it costs: so the goroutine of a connection waits in the kernel, with a
-// thread of its own. Only shutdown may be called while another method runs.
+// thread of its own. Only shutdown and
+// stopReading may be called while another method runs.
 type socket int
 
 // detach takes a connection off the runtime's poller, and closes it.
@@ -44,6 +45,10 @@ func detach(c *net.UnixConn) (socket, error) {
 
 // shutdown ends the connection: whoever waits on it finds its end.
 func (s socket) shutdown() { unix.Shutdown(int(s), unix.SHUT_RDWR) }
+
+// stopReading ends the connection for whoever reads from it, on this side. The
+// peer's next write fails; what is written to the peer still reaches it.
+func (s socket) stopReading() { unix.Shutdown(int(s), unix.SHUT_RD) }
 
 func (s socket) close() error { return unix.Close(int(s)) }
 

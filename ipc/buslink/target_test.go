@@ -14,6 +14,8 @@ import (
 type ramTarget struct {
 	mu  sync.Mutex
 	mem [64 << 10]byte
+	// stored is called after every store; nil where nobody asks.
+	stored func()
 }
 
 const secureFrom = 32 << 10
@@ -60,6 +62,9 @@ func (m *ramTarget) Store(ap uint8, addr uint32, width int, v uint32) Outcome {
 		return o
 	}
 	copy(m.mem[addr:], binary.LittleEndian.AppendUint32(nil, v)[:width])
+	if m.stored != nil {
+		m.stored()
+	}
 	return OK
 }
 

@@ -122,6 +122,19 @@ type channel struct {
 	pid  int32
 }
 
+// Close hangs up. A client that another test is just starting still holds the
+// descriptor until it executes, so closing alone would not be seen at once.
+func (c *channel) Close() error {
+	shutdown(c.UnixConn)
+	return c.UnixConn.Close()
+}
+
+func shutdown(s syscall.Conn) {
+	if raw, err := s.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
+	}
+}
+
 // peer is what the C program takes for the secure world: a listener whose
 // channels each run a script.
 type peer struct {
@@ -198,6 +211,7 @@ func (p *peer) accept() {
 
 // stop ends the peer as a killed process ends: the listener and all channels.
 func (p *peer) stop() {
+	shutdown(p.ln)
 	p.ln.Close()
 	p.mu.Lock()
 	for c := range p.conns {
