@@ -43,6 +43,15 @@ func compiler(t *testing.T) string {
 
 func compile(t *testing.T, cc string, args ...string) {
 	t.Helper()
+	for _, name := range args {
+		// What only a compiler reads, go test does not know of: it would go on
+		// telling the result from before a change.
+		if filepath.Ext(name) == ".c" {
+			if _, err := os.Stat(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", cc, strings.Join(args, " "), err, out)
 	}

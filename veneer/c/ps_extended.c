@@ -22,6 +22,10 @@
 #define PS_CREATE       0x4000
 #define PS_SET_EXTENDED 0x4001
 
+/* What one call carries besides a uid and an offset. No asset has that much: the
+ * secure world, too, keeps each one with a call of its own. */
+#define PS_LARGEST (1048576u - sizeof(uint64_t) - sizeof(uint32_t))
+
 /* As psa/protected_storage.h declares them, whose psa_storage_uid_t and
  * psa_storage_create_flags_t are these types. */
 psa_status_t psa_ps_create(uint64_t uid, size_t capacity, uint32_t create_flags);
@@ -53,7 +57,9 @@ psa_status_t psa_ps_set_extended(uint64_t uid, size_t data_offset, size_t data_l
         { &offset, sizeof offset },
     };
 
-    if (offset != data_offset || (p_data == NULL && data_length > 0)) {
+    /* More than the largest is past every capacity. psa_call would only say that
+     * it has no room for it, and not read it either. */
+    if (offset != data_offset || data_length > PS_LARGEST || (p_data == NULL && data_length > 0)) {
         return PSA_ERROR_INVALID_ARGUMENT;
     }
     return psa_call(PS_HANDLE, PS_SET_EXTENDED, in, 3, NULL, 0);

@@ -40,6 +40,9 @@ write over: 0
 write nothing: 0
 write past the end: -135
 write past the capacity: -135
+write too much: -135
+write all but too much: -135
+write more than a call: -135
 write uid 8: -140
 write at 4 GiB: -135
 write NULL: -135

@@ -28,6 +28,7 @@ int main(void)
     uint64_t uid = 7;
     uint32_t offset = 0;
     unsigned char back[32];
+    static const unsigned char large[1048576 - 12]; /* what one call carries */
     psa_invec in[] = { { &uid, sizeof uid }, { &offset, sizeof offset } };
     psa_outvec out[] = { { back, sizeof back } };
     psa_status_t status;
@@ -47,6 +48,10 @@ int main(void)
     extend("nothing", uid, 16, "");
     extend("past the end", uid, 17, "");
     extend("past the capacity", uid, 16, "x");
+    /* Longer than the memory at hand, which must not be read for it. */
+    printf("write too much: %" PRId32 "\n", psa_ps_set_extended(uid, 1, UINT32_MAX, back));
+    printf("write all but too much: %" PRId32 "\n", psa_ps_set_extended(uid, 0, sizeof large, large));
+    printf("write more than a call: %" PRId32 "\n", psa_ps_set_extended(uid, 0, sizeof large + 1, large));
     extend("uid 8", 8, 0, "x");
 #if SIZE_MAX > UINT32_MAX
     extend("at 4 GiB", uid, (size_t)1 << 32, "x");

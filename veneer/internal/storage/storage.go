@@ -43,6 +43,10 @@ const (
 	InfoSize = 12
 )
 
+// largest is how many bytes a call of SetExtended carries. No asset has more, as the
+// service, too, keeps each one with a call of its own.
+const largest = veneer.MaxPayload - UIDSize - WordSize
+
 // AppendTo appends the wire form to b, little-endian: 0 capacity u32 | 4 size u32
 // | 8 flags u32.
 func (i *Info) AppendTo(b []byte) []byte {
@@ -186,6 +190,10 @@ func (c *Client) Create(uid UID, capacity uint32, flags psa.StorageFlags) error 
 
 // SetExtended is psa_ps_set_extended.
 func (c *Client) SetExtended(uid UID, offset uint32, data []byte) error {
+	if len(data) > largest {
+		// Past every capacity. The gate would only say that it is too much for it.
+		return veneer.ErrInvalidArgument
+	}
 	r := c.begin(uid)
 	binary.LittleEndian.PutUint32(r.word[:], offset)
 	r.in[1], r.in[2] = data, r.word[:]

@@ -92,6 +92,21 @@ func TestWire(t *testing.T) {
 	}
 }
 
+// TestSetExtendedTooMuch writes more than a call carries: past the capacity of any
+// asset, and not a matter of the caller's memory.
+func TestSetExtendedTooMuch(t *testing.T) {
+	r := &recorder{}
+	c := storage.NewClient(r, handle)
+	data := make([]byte, veneer.MaxPayload-12)
+	if err := c.SetExtended(1, 0, data); err != nil || r.typ != storage.CallSetExtended {
+		t.Errorf("%d bytes: %v, call %d", len(data), err, r.typ)
+	}
+	r.typ = 0
+	if err := c.SetExtended(1, 0, append(data, 0)); !errors.Is(err, veneer.ErrInvalidArgument) || r.typ != 0 {
+		t.Errorf("%d bytes: %v, call %d", len(data)+1, err, r.typ)
+	}
+}
+
 // TestShortAnswers covers a service that breaks its contract.
 func TestShortAnswers(t *testing.T) {
 	for n := range 12 {
