@@ -122,6 +122,15 @@ func (p *partition) generateKey(r *request) error {
 
 // copyKey is psa_copy_key: the new key's policy is what both policies allow.
 func (p *partition) copyKey(r *request) error {
+	// A key that is not there comes before what is wrong with the copy's
+	// attributes. It is looked for again below: a key may not stay locked while
+	// another is added.
+	src, err := p.find(r.session, r.m.Owner, r.Key)
+	if err != nil {
+		r.putWord(uint32(psa.NullKey))
+		return err
+	}
+	src.release()
 	return p.create(r, func(attrs psa.KeyAttributes) (*key, error) {
 		src, err := p.find(r.session, r.m.Owner, r.Key)
 		if err != nil {

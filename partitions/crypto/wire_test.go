@@ -104,6 +104,9 @@ func TestFailedCreationWritesNullKey(t *testing.T) {
 	odd.Type = 0x1000
 	large := signingKey
 	large.Bits = psa.BitsTooLarge
+	// As psa_get_key_attributes gives them for a volatile key.
+	read := signingKey
+	read.ID = 77
 	for _, c := range []struct {
 		name string
 		req  contract.Request
@@ -116,6 +119,7 @@ func TestFailedCreationWritesNullKey(t *testing.T) {
 		{"import, no attributes", contract.Request{Function: contract.ImportKey}, [][]byte{nil, {1}}, veneer.ErrProgrammerError},
 		{"import, no data", contract.Request{Function: contract.ImportKey}, [][]byte{signingKey.AppendTo(nil)}, veneer.ErrInvalidArgument},
 		{"copy of no key", contract.Request{Function: contract.CopyKey, Key: 77}, [][]byte{signingKey.AppendTo(nil)}, veneer.ErrInvalidHandle},
+		{"copy of no key, with its attributes", contract.Request{Function: contract.CopyKey, Key: 77}, [][]byte{read.AppendTo(nil)}, veneer.ErrInvalidHandle},
 		{"output_key without an operation", contract.Request{Function: contract.KeyDerivationOutputKey}, [][]byte{signingKey.AppendTo(nil)}, veneer.ErrBadState},
 	} {
 		t.Run(c.name, func(t *testing.T) {
