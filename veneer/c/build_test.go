@@ -23,6 +23,8 @@ var variants = []variant{
 	{"plain", []string{"-O2"}},
 	{"asan", []string{"-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"}},
 	{"tsan", []string{"-O1", "-g", "-fsanitize=thread"}},
+	// As TF-M's sources before 2.2 need it, which send a size_t as it is.
+	{"m32", []string{"-O2", "-m32"}},
 }
 
 // strict is what every file of the library compiles under without a word.
