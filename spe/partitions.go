@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"runtime/debug"
 
 	"github.com/postern-spe/postern/partitions/attestation"
 	"github.com/postern-spe/postern/partitions/crypto"
@@ -72,7 +71,7 @@ func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) 
 	}
 	signer := soc.SignerID()
 	device.component = attestation.Component{
-		Type: "PRoT", Measurement: m.hash[:], Version: version(), SignerID: signer[:], Description: "sha-256",
+		Type: "PRoT", Measurement: m.hash[:], Version: Version(), SignerID: signer[:], Description: "sha-256",
 	}
 	return parts, nil
 }
@@ -111,13 +110,4 @@ func measure(program io.ReaderAt) (m measurement) {
 	}
 	h.Sum(m.hash[:0])
 	return m
-}
-
-// version is the version of this module in the program, as the build stamped it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }

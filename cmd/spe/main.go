@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+
+	"github.com/postern-spe/postern/spe"
 )
 
 const usage = `Postern's secure world.
@@ -15,6 +18,7 @@ Usage:
   spe provision DIR [--board nrf5340]   make a device: a directory with its flash and keys
   spe run DIR                           boot it, and serve its doors until SIGTERM
   spe inspect DIR                       show its memory map, rights, wear and slots
+  spe version                           say which one this is
   spe help [COMMAND]
 
 A device is a directory. Copying it clones the device, deleting it scraps it.
@@ -52,6 +56,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return 0
 		}
 		help, name = true, rest[0]
+	case "version", "--version":
+		fmt.Fprintln(stdout, "spe", spe.Version(), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+		return 0
 	}
 	for _, c := range commands {
 		if c.name != name {

@@ -41,7 +41,8 @@ ERASEALL has no secure world; it says
 and only its debug port answers, until spe provision makes it a device again.
 
 The secure log goes to stderr. It names clients, services and statuses, and
-never holds what they sent.
+never holds what they sent. With --log debug it has a line for every call;
+otherwise a line that comes up very often is left out sometimes.
 
 Flags:
   --log LEVEL        debug, info, warn or error (default warn)
@@ -162,11 +163,15 @@ func (p *powerFail) Set(s string) error {
 }
 
 // newLog returns the secure log. Clients decide how often some of its lines come
-// up, so each message has 100 lines a second and every 1000th beyond.
+// up, so each message has 100 lines a second and every 1000th beyond: but for who
+// asks for all of it.
 func newLog(level zapcore.Level, w io.Writer) *zap.Logger {
 	cfg := zap.NewProductionEncoderConfig()
 	cfg.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	cfg.EncodeDuration = zapcore.StringDurationEncoder
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(cfg), zapcore.Lock(zapcore.AddSync(w)), level)
+	if level == zapcore.DebugLevel {
+		return zap.New(core)
+	}
 	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, 100, 1000))
 }

@@ -3,6 +3,7 @@ package spm
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -142,11 +143,7 @@ func (s *Session) callStateless(h veneer.Handle, typ int32, in []veneer.InVec, o
 	case tooLarge(in, out):
 		st, reason = veneer.ErrInsufficientMemory, "more than one call carries"
 	default:
-		c := getCall()
-		c.session, c.service, c.typ, c.in, c.out = s, svc, typ, in, out
-		st, served := svc.partition.serve(c)
-		putCall(c)
-		return st, served
+		return s.deliver(svc, nil, typ, in, out)
 	}
 	return s.refuse("psa_call", st, reason, zap.Int32("handle", int32(h)), zap.Int32("type", typ)), false
 }
@@ -172,15 +169,31 @@ func (s *Session) callConnection(h veneer.Handle, typ int32, in []veneer.InVec, 
 		conn.state.Store(idle)
 		return refuse(veneer.ErrInsufficientMemory, "more than one call carries")
 	}
-	c := getCall()
-	c.session, c.service, c.conn, c.typ, c.in, c.out = s, conn.service, conn, typ, in, out
-	st, served := conn.service.partition.serve(c)
-	putCall(c)
+	st, served := s.deliver(conn.service, conn, typ, in, out)
 	if st == veneer.ErrProgrammerError || !served {
 		s.drop(conn)
 	} else {
 		conn.state.Store(idle)
 	}
+	return st, served
+}
+
+// deliver takes a call that may be made to its service.
+func (s *Session) deliver(svc *rotService, conn *connection, typ int32, in []veneer.InVec, out []veneer.OutVec) (veneer.Status, bool) {
+	c := getCall()
+	c.session, c.service, c.conn, c.typ, c.in, c.out = s, svc, conn, typ, in, out
+	if !s.spm.traces {
+		st, served := svc.partition.serve(c)
+		putCall(c)
+		return st, served
+	}
+	// The service shortens out to what it writes.
+	sent, room := total(in), total(out)
+	began := time.Now()
+	st, served := svc.partition.serve(c)
+	putCall(c)
+	s.log.Debug("call", zap.String("service", svc.Name), zap.Int32("type", typ), zap.Int("in", sent), zap.Int("room", room),
+		zap.Int32("status", int32(st)), zap.Duration("took", time.Since(began)))
 	return st, served
 }
 
@@ -257,12 +270,14 @@ func (s *Session) mayUse(p *partition) bool {
 }
 
 func tooLarge(in []veneer.InVec, out []veneer.OutVec) bool {
-	var sent, room int
-	for _, v := range in {
-		sent += len(v)
+	return total(in) > veneer.MaxPayload || total(out) > veneer.MaxPayload
+}
+
+// total returns how many bytes vectors have.
+func total[V ~[]byte](vectors []V) int {
+	n := 0
+	for _, v := range vectors {
+		n += len(v)
 	}
-	for _, v := range out {
-		room += len(v)
-	}
-	return sent > veneer.MaxPayload || room > veneer.MaxPayload
+	return n
 }

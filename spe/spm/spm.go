@@ -57,6 +57,7 @@ type Config struct {
 // safe for concurrent use once Start has returned.
 type SPM struct {
 	log         *zap.Logger
+	traces      bool // the log takes a line for every call
 	onFault     FaultPolicy
 	lifecycle   func() uint32
 	partitions  []*partition // in the order in which they start
@@ -88,7 +89,8 @@ func New(cfg Config) (*SPM, error) {
 		return nil, err
 	}
 	s := &SPM{
-		log: cfg.Log, onFault: cfg.OnFault, lifecycle: cfg.Lifecycle,
+		log: cfg.Log, traces: cfg.Log.Core().Enabled(zap.DebugLevel),
+		onFault: cfg.OnFault, lifecycle: cfg.Lifecycle,
 		services:    make(map[veneer.SID]*rotService),
 		connections: newConnections(),
 	}

@@ -67,7 +67,11 @@ type world struct {
 }
 
 func newWorld(t *testing.T, policy FaultPolicy) *world {
-	core, logs := observer.New(zapcore.InfoLevel)
+	return newWorldLogging(t, policy, zapcore.InfoLevel)
+}
+
+func newWorldLogging(t *testing.T, policy FaultPolicy, level zapcore.Level) *world {
+	core, logs := observer.New(level)
 	w := &world{logs: logs}
 	parse := func(text string) *manifest.Manifest {
 		m, err := manifest.Parse("test", []byte(text))
@@ -505,6 +509,26 @@ func TestCallAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// At the level debug the log has every call: who, what, how many bytes and how it
+// ended, and nothing that was in it.
+func TestEveryCallIsLogged(t *testing.T) {
+	w := newWorldLogging(t, Restart, zapcore.DebugLevel)
+	s := w.session(t)
+	if st, _, got := try(s, veneer.StatelessHandle(3, 1), reqEcho, "a secret"); st != veneer.Success || got != "a secret" {
+		t.Fatal(st, got)
+	}
+	calls := w.logs.FilterMessage("call").All()
+	if len(calls) != 1 {
+		t.Fatalf("%d lines for one call", len(calls))
+	}
+	fields := calls[0].ContextMap()
+	delete(fields, "took")
+	delete(fields, "session")
+	if got, want := fmt.Sprint(fields), "map[client:-1 in:8 room:32 service:B_SERVICE status:0 type:0]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
