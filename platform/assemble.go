@@ -80,7 +80,7 @@ type assembly struct {
 // SoC's from here on, also when there is an error.
 func assemble(b *board.Board, desc description, im *images, supply *power.Supply, o OpenOptions) (*SoC, error) {
 	a := &assembly{SoC: &SoC{
-		Board: b, ID: desc.DeviceID, Created: desc.Created, debug: desc.Debug, Power: supply, Clock: clock.New(), TRNG: new(trng.TRNG),
+		Board: b, ID: desc.DeviceID, Created: desc.Created, debug: desc.Debug, ITS: desc.ITS, Power: supply, Clock: clock.New(), TRNG: new(trng.TRNG),
 		images: im, onReset: o.OnReset, onRefusal: o.OnAccessError,
 	}, b: b, im: im, o: o}
 	a.blocks.chip = chipOf(b)

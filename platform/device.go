@@ -34,7 +34,7 @@ const (
 const formatVersion = 2
 
 // maxTextFile bounds what is read of device.json and iak.pub.pem.
-const maxTextFile = 4096
+const maxTextFile = 16 << 10
 
 const deviceIDBytes = 16
 
@@ -45,6 +45,8 @@ type description struct {
 	DeviceID string      `json:"device_id"`
 	Created  time.Time   `json:"created"`
 	Debug    DebugPolicy `json:"debug"`
+	// What is not there in a device that was made before there was such a thing.
+	ITS ITSOptions `json:"its,omitzero"`
 }
 
 // directory is a device directory, held open, so that what is checked is what
@@ -215,6 +217,9 @@ func (d *directory) description() (desc description, b *board.Board, err error) 
 	}
 	if !slices.Contains(DebugPolicies(), string(desc.Debug)) {
 		return bad("names the debug policy %q, which is not known", desc.Debug)
+	}
+	if err := desc.ITS.Check(); err != nil {
+		return bad("has impossible options of Internal Trusted Storage: %v", err)
 	}
 	return desc, b, nil
 }

@@ -42,6 +42,8 @@ type ProvisionOptions struct {
 	Debug DebugPolicy
 	// Keys are put into the slots of the KMU; for boards with CRACEN.
 	Keys []keyfile.Key
+	// ITS is how the secure image has Internal Trusted Storage.
+	ITS ITSOptions
 }
 
 // DebugPolicy is who may use the debug port of a device. An ERASEALL is open to
@@ -102,6 +104,9 @@ func (o *ProvisionOptions) resolve() (*Provisioned, *board.Board, error) {
 func (o *ProvisionOptions) check(b *board.Board) error {
 	if o.Debug == "" {
 		o.Debug = DebugLocked
+	}
+	if err := o.ITS.Check(); err != nil {
+		return fmt.Errorf("platform: Internal Trusted Storage: %w", err)
 	}
 	cracen := b.KeyHardware == board.CRACEN
 	switch {

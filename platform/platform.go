@@ -4,7 +4,7 @@
 //
 // A device is a directory, made by Provision and booted by Open:
 //
-//	device.json    format version, board, device identifier, when it was made
+//	device.json    format version, board, device identifier, when it was made, options
 //	flash.bin      the secure world's flash, at its offsets in the chip's
 //	flash-ns.bin   the non-secure world's, likewise
 //	flash.wear     how often each page was erased, each word written
@@ -54,6 +54,8 @@ type SoC struct {
 	// Blank: the device has been wiped. There are no keys, and no program that
 	// could boot; what is left is the debug port.
 	Blank bool
+	// ITS is how the device's secure image has Internal Trusted Storage.
+	ITS ITSOptions
 
 	Power    *power.Supply
 	Clock    *clock.Clock

@@ -134,6 +134,7 @@ func vacant(dir string) (wiped *SoC, err error) {
 func (p *Provisioned) build(tmp string, b *board.Board, opts ProvisionOptions) error {
 	text, err := json.MarshalIndent(description{
 		Format: formatVersion, Board: p.Board, DeviceID: p.DeviceID, Created: time.Now().UTC().Truncate(time.Second), Debug: opts.Debug,
+		ITS: opts.ITS,
 	}, "", "  ")
 	if err != nil {
 		return err

@@ -43,11 +43,11 @@ func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) 
 	if err != nil {
 		return nil, err
 	}
+	storage := itsConfig(soc)
+	storage.Internal, storage.Protected = internal, protected
 	device := &identity{SoC: soc}
 	list := []entry{
-		{"its", its.Manifest(), func() service.Partition {
-			return its.New(its.Config{Internal: internal, Protected: protected})
-		}},
+		{"its", storage.Manifest(), func() service.Partition { return its.New(storage) }},
 		{"crypto", crypto.Manifest(), func() service.Partition {
 			return crypto.New(crypto.Config{Random: soc.TRNG, Engine: soc.Keys, KeySlots: keySlots(soc)})
 		}},

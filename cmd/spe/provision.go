@@ -33,6 +33,24 @@ Flags:
                   printed now and never again (not on the nrf9160)
   --keys FILE     put the keys of nRF Util's key provisioning JSON into the KMU
                   (boards with CRACEN)
+
+Internal Trusted Storage, as the secure image is configured with it:
+  --its-secure-only
+                  keep non-secure clients out, as Nordic's profiles do: they get
+                  PSA_ERROR_CONNECTION_REFUSED. Crypto's persistent keys and
+                  Protected Storage, which are kept there, still work
+  --its-encrypted
+                  encrypt it in flash (CONFIG_TFM_ITS_ENCRYPTED)
+  --its-max-asset-size N, --its-num-assets N, --its-max-bytes N
+                  what each non-secure client may have: the size of an asset
+                  (CONFIG_TFM_ITS_MAX_ASSET_SIZE), how many
+                  (CONFIG_TFM_ITS_NUM_ASSETS), and the bytes of all together. More
+                  answers PSA_ERROR_INSUFFICIENT_STORAGE (default: what the area
+                  takes)
+  --its-client ID:LIMIT=N,...
+                  another client's limits, or a secure partition's, by client ID;
+                  LIMIT is max-asset-size, num-assets or max-bytes. Once for each
+                  client
 `
 
 func provisionCommand() command {
@@ -51,6 +69,7 @@ func provision(args []string, stdout, _ io.Writer) (err error) {
 	flags.StringVar(&opts.Board, "board", "", "")
 	flags.StringVar((*string)(&opts.Debug), "debug", string(platform.DebugLocked), "")
 	flags.StringVar(&keys, "keys", "", "")
+	itsFlags(flags, &opts.ITS)
 	dir, err := parse(flags, args)
 	if err != nil {
 		return err
@@ -60,6 +79,9 @@ func provision(args []string, stdout, _ io.Writer) (err error) {
 	}
 	if !slices.Contains(platform.DebugPolicies(), string(opts.Debug)) {
 		return &usageError{reason: fmt.Sprintf("no debug policy %q", opts.Debug)}
+	}
+	if err := opts.ITS.Check(); err != nil {
+		return &usageError{reason: err.Error()}
 	}
 	if err := harden(); err != nil {
 		return err

@@ -44,8 +44,9 @@ type Config struct {
 	// so Manifest has to be that of the same Config.
 	SecureClientsOnly bool
 
-	// Limits is for each client in the area Internal that Clients does not name
-	// by its client ID.
+	// Limits is for each non-secure client that Clients does not name by its client
+	// ID. A secure partition, which has no reason to fill the area, has limits only
+	// by name: Crypto keeps everybody's keys here.
 	Limits  Limits
 	Clients map[int32]Limits
 
@@ -83,6 +84,9 @@ func (c Config) Manifest() []byte {
 func (c *Config) limits(client int32) Limits {
 	if l, ok := c.Clients[client]; ok {
 		return l
+	}
+	if client > 0 {
+		return Limits{}
 	}
 	return c.Limits
 }
