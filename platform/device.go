@@ -45,8 +45,10 @@ type description struct {
 	DeviceID string      `json:"device_id"`
 	Created  time.Time   `json:"created"`
 	Debug    DebugPolicy `json:"debug"`
-	// What is not there in a device that was made before there was such a thing.
-	ITS ITSOptions `json:"its,omitzero"`
+	// Layout and ITS are not there in an older device, which has all as its board's
+	// table says, and no options.
+	Layout []board.Placement `json:"layout,omitempty"`
+	ITS    ITSOptions        `json:"its,omitzero"`
 }
 
 // directory is a device directory, held open, so that what is checked is what
@@ -185,13 +187,25 @@ func (d *directory) text(name string) ([]byte, error) {
 	return p, nil
 }
 
-func (d *directory) description() (desc description, b *board.Board, err error) {
-	bad := func(what string, args ...any) (description, *board.Board, error) {
-		return description{}, nil, &DeviceError{d.path(deviceFile), fmt.Sprintf(what, args...)}
-	}
+// description reads device.json, and returns the board with its areas where the
+// device has them.
+func (d *directory) description() (description, *board.Board, error) {
 	p, err := d.text(deviceFile)
 	if err != nil {
 		return description{}, nil, err
+	}
+	desc, b, what := parseDescription(p)
+	if what != "" {
+		return description{}, nil, &DeviceError{d.path(deviceFile), what}
+	}
+	return desc, b, nil
+}
+
+// parseDescription is description for the bytes of the file; what says what is
+// wrong with them.
+func parseDescription(p []byte) (desc description, b *board.Board, what string) {
+	bad := func(what string, args ...any) (description, *board.Board, string) {
+		return description{}, nil, fmt.Sprintf(what, args...)
 	}
 	// The version is looked at first: another one may have other fields.
 	var version struct {
@@ -221,7 +235,10 @@ func (d *directory) description() (desc description, b *board.Board, err error) 
 	if err := desc.ITS.Check(); err != nil {
 		return bad("has impossible options of Internal Trusted Storage: %v", err)
 	}
-	return desc, b, nil
+	if err := b.Place(desc.Layout); err != nil {
+		return bad("has an impossible layout: %v", err)
+	}
+	return desc, b, ""
 }
 
 // publicKey returns the public key in iak.pub.pem as an uncompressed point.

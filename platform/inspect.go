@@ -68,7 +68,7 @@ func (d *directory) inspect() (_ *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	r := &Report{Board: b.Name, ID: s.ID, Created: s.Created, KeyHardware: b.KeyHardware}
+	r := &Report{Board: b.Name, ID: s.ID, Created: s.Created, KeyHardware: b.KeyHardware, ITS: desc.ITS}
 	// What has worn and what is used comes first: from here on the copy is
 	// used, and wears.
 	if err := d.survey(s, r); err != nil {

@@ -42,6 +42,9 @@ type ProvisionOptions struct {
 	Debug DebugPolicy
 	// Keys are put into the slots of the KMU; for boards with CRACEN.
 	Keys []keyfile.Key
+	// Layout is where areas are that are not where the board's table has them. It
+	// says so by a *board.PlacementError if that cannot be.
+	Layout []board.Placement
 	// ITS is how the secure image has Internal Trusted Storage.
 	ITS ITSOptions
 }
@@ -79,6 +82,9 @@ func (o *ProvisionOptions) resolve() (*Provisioned, *board.Board, error) {
 	}
 	if err := o.check(b); err != nil {
 		return nil, nil, err
+	}
+	if err := b.Place(o.Layout); err != nil {
+		return nil, nil, fmt.Errorf("platform: %w", err)
 	}
 	id := make([]byte, deviceIDBytes)
 	rand.Read(id)

@@ -233,14 +233,16 @@ func (s *SoC) Close() error {
 	return err
 }
 
-// Area returns the secure flash driver of one of the board's areas, by its name
-// (board.ITS, board.PS ...).
+// Area returns the secure flash driver of one of the device's areas, by its name
+// (board.ITS, board.PS ...), in whichever memory it is.
 func (s *SoC) Area(name string) (FlashArea, error) {
-	a, ok := s.Board.Area(name)
-	if !ok {
-		return nil, fmt.Errorf("platform: board %s has no flash area %q", s.Board.Name, name)
+	if a, ok := s.Board.Area(name); ok {
+		return s.blocks.flash.area(a.Base, a.Size), nil
 	}
-	return s.blocks.flash.area(a.Base, a.Size), nil
+	if a, ok := s.Board.External.Area(name); ok {
+		return s.blocks.external.Area(s.blocks.chip.external().XIP+a.Base, a.Size), nil
+	}
+	return nil, fmt.Errorf("platform: board %s has no flash area %q", s.Board.Name, name)
 }
 
 // KeyMemory returns what kind of memory the values of the key slots are in: see

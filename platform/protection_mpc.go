@@ -21,10 +21,7 @@ type mpcAndSPUs struct {
 // divide opens windows for the non-secure world in what is secure else, with an
 // override of the MPC and a region of the SAU each, and locks what is not used.
 func (u mpcAndSPUs) divide(b *board.Board) error {
-	windows := []struct{ start, end uint32 }{
-		{nonSecureFrom(b), b.UICR}, // with the FICR behind the flash
-		{b.RAM.Base + b.SecureRAM, b.RAM.End()},
-	}
+	windows := append(flashWindows(b), window{b.RAM.Base + b.SecureRAM, b.RAM.End()})
 	for i, w := range windows {
 		if err := u.mpc.SetOverride(i, mpc.NonSecure(w.start, w.end), true, true); err != nil {
 			return err
@@ -68,15 +65,23 @@ func (u mpcAndSPUs) divide(b *board.Board) error {
 
 const aliasNibble uint32 = 0xF0000000
 
-// nonSecureFrom returns the first address of the flash that is non-secure; the
-// board's table has nothing secure behind it.
-func nonSecureFrom(b *board.Board) uint32 {
-	for _, a := range b.Areas {
-		if a.Attr == bus.NonSecure {
-			return a.Base
-		}
+// window is a run of addresses that are the non-secure world's, end excluded.
+type window struct{ start, end uint32 }
+
+// flashWindows returns the runs of the flash that are non-secure, and the FICR
+// behind the flash, which one window has together with a run that ends there, as
+// TF-M has them.
+func flashWindows(b *board.Board) []window {
+	var windows []window
+	for _, e := range flashExtents(b, bus.NonSecure) {
+		start := b.Flash.Base + uint32(e.off)
+		windows = append(windows, window{start, start + uint32(e.size)})
 	}
-	return b.Flash.End()
+	if last := len(windows) - 1; last >= 0 && windows[last].end == b.Flash.End() {
+		windows[last].end = b.UICR
+		return windows
+	}
+	return append(windows, window{b.FICR.Base, b.UICR})
 }
 
 // divideLines divides channels and pins.

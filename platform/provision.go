@@ -132,10 +132,14 @@ func vacant(dir string) (wiped *SoC, err error) {
 
 // build makes the whole device in tmp.
 func (p *Provisioned) build(tmp string, b *board.Board, opts ProvisionOptions) error {
-	text, err := json.MarshalIndent(description{
+	desc := description{
 		Format: formatVersion, Board: p.Board, DeviceID: p.DeviceID, Created: time.Now().UTC().Truncate(time.Second), Debug: opts.Debug,
 		ITS: opts.ITS,
-	}, "", "  ")
+	}
+	if len(opts.Layout) > 0 {
+		desc.Layout = b.Placements() // all, so that the board's table has no say any more
+	}
+	text, err := json.MarshalIndent(desc, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ type Report struct {
 	Lifecycle   string            `json:"lifecycle"`             // the PSA state, LifecycleBlank or LifecycleErasing
 	KeyHardware board.KeyHardware `json:"key_hardware"`
 	Debug       DebugReport       `json:"debug"`
+	ITS         ITSOptions        `json:"its"`      // how the secure image has Internal Trusted Storage
 	Memories    []MemoryReport    `json:"memories"` // flash, RAM, external flash, information pages
 	Slots       SlotsReport       `json:"key_slots"`
 	Counters    []CounterReport   `json:"counters,omitempty"` // none on a blank device

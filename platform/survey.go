@@ -44,7 +44,7 @@ func (d *directory) survey(s *SoC, r *Report) error {
 			Name: MemoryExternal, Kind: b.External.Part, Controller: b.External.Controller, Base: b.External.XIPBase, Size: b.External.Size,
 			Mapped: b.External.XIPSize > 0, Page: b.External.Page, Endurance: s.blocks.chip.external().Endurance,
 		}
-		external.Areas = []AreaReport{{Name: MemoryExternal, Base: external.Base, Size: external.Size}}
+		external.Areas = externalAreas(b.External)
 		if err := d.surveyNOR(&external, s.images.externalWear, externalFile); err != nil {
 			return err
 		}
@@ -59,6 +59,25 @@ func (d *directory) survey(s *SoC, r *Report) error {
 		r.Memories = append(r.Memories, info(MemorySICR, b.SICR))
 	}
 	return nil
+}
+
+// externalAreas returns the areas of the external flash, with those between them
+// that no layout has named.
+func externalAreas(e *board.External) []AreaReport {
+	var areas []AreaReport
+	at := uint32(0)
+	fill := func(end uint32) {
+		if end > at {
+			areas = append(areas, AreaReport{Name: MemoryExternal, Base: e.XIPBase + at, Size: end - at})
+		}
+	}
+	for _, a := range e.Areas { // one at most
+		fill(a.Base)
+		areas = append(areas, AreaReport{Name: a.Name, Base: e.XIPBase + a.Base, Size: a.Size})
+		at = a.End()
+	}
+	fill(e.Size)
+	return areas
 }
 
 // surveyFlash is for the internal flash of either kind, which is in two files.
@@ -237,6 +256,9 @@ func (s *SoC) rights(m *MemoryReport, a *AreaReport) (secure, nonSecure bus.Acce
 func (s *SoC) permits(m *MemoryReport, a *AreaReport, right bus.Access, from bus.Origin) bool {
 	if s.guard.CheckRange(a.Base, a.Size, right, from) != nil {
 		return false
+	}
+	if m.Name == MemoryExternal {
+		return from.Attr == bus.Secure || (qspiDMA{s}).origin().Attr == bus.NonSecure // as xip has it
 	}
 	return m.Name != MemoryFlash || s.blocks.flash.permits(a.Base, int(a.Size), right, from)
 }

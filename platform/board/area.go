@@ -12,6 +12,8 @@ const (
 	ITS              = "its"
 	NVCounters       = "nv-counters"
 	NonSecureStorage = "non-secure-storage"
+	// Empty is the name of each area that a layout leaves over: see Place.
+	Empty = "empty"
 )
 
 // Area is one part of the flash.

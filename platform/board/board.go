@@ -30,7 +30,8 @@
 //     both views is user-selectable and secure at reset, one that it gives in
 //     one view is fixed to it; with EasyDMA its DMA has an attribute of its own,
 //     without it has no DMA.
-//   - Every board has the same eight areas. TF-M has neither a bootloader nor a
+//   - Every board's table has the same eight areas; a device can have four of them
+//     elsewhere (Place). TF-M has neither a bootloader nor a
 //     secondary slot on nRF54L; ours are described in nrf54l15.go.
 //   - TF-M builds with a secure UART keep one serial box secure. Nothing prints
 //     from the secure world here, so all serial boxes are non-secure at boot.
@@ -138,9 +139,11 @@ func Names() []string {
 	return names
 }
 
-// Area returns the flash area of a name.
-func (b *Board) Area(name string) (Area, bool) {
-	for _, a := range b.Areas {
+// Area returns the area of a name in the internal flash.
+func (b *Board) Area(name string) (Area, bool) { return find(b.Areas, name) }
+
+func find(areas []Area, name string) (Area, bool) {
+	for _, a := range areas {
 		if a.Name == name {
 			return a, true
 		}

@@ -87,7 +87,9 @@ func (c *complaints) areas(b *Board) {
 	worlds := map[uint32]Area{} // the area that first used a region
 	windows := 0                // stretches of non-secure flash
 	for i, a := range b.Areas {
-		names = append(names, a.Name)
+		if a.Name != Empty {
+			names = append(names, a.Name)
+		}
 		if a.Base != next {
 			c.addf("%s begins at 0x%x, not at 0x%x", a.Name, a.Base, next)
 		}
@@ -114,7 +116,7 @@ func (c *complaints) areas(b *Board) {
 			}
 			worlds[r] = a
 		}
-		if got, ok := b.Area(a.Name); !ok || got != a {
+		if got, ok := b.Area(a.Name); a.Name != Empty && (!ok || got != a) {
 			c.addf("Area(%q) = %v, %v", a.Name, got, ok)
 		}
 	}
@@ -122,6 +124,11 @@ func (c *complaints) areas(b *Board) {
 		c.addf("the areas end at 0x%x, the flash at 0x%x", next, b.Flash.End())
 	}
 	want := []string{Bootloader, SecureImage, NonSecureImage, Secondary, PS, ITS, NVCounters, NonSecureStorage}
+	if b.External != nil {
+		for _, a := range b.External.Areas { // in which a layout has one of them
+			names = append(names, a.Name)
+		}
+	}
 	slices.Sort(names)
 	slices.Sort(want)
 	if !slices.Equal(names, want) {
@@ -158,6 +165,11 @@ func (c *complaints) external(b *Board) {
 	p, ok := b.Peripheral(e.Controller)
 	if !ok {
 		c.addf("the external flash hangs on %q, which is not there", e.Controller)
+	}
+	for _, a := range e.Areas {
+		if a.Attr != bus.Secure || a.Size == 0 || a.Base%e.Page != 0 || a.Size%e.Page != 0 || uint64(a.Base)+uint64(a.Size) > uint64(e.Size) || p.NonSecure {
+			c.addf("%s of 0x%x bytes at 0x%x of the external flash, whose controller is non-secure: %v", a.Name, a.Size, a.Base, p.NonSecure)
+		}
 	}
 	if mapped := e.XIPSize != 0; mapped != (e.XIPBase != 0) || mapped != (p.Block == QSPI) || mapped && e.XIPSize < e.Size {
 		c.addf("a window of 0x%x bytes at 0x%x to the external flash on %v", e.XIPSize, e.XIPBase, p.Block)

@@ -44,6 +44,17 @@ type External struct {
 	XIPBase, XIPSize uint32
 	// Controller is the instance of the peripheral that it hangs on.
 	Controller string
+	// Areas are those that a layout has put here, secure, their bases offsets from
+	// its start; what is beside them is the controller's owner's.
+	Areas []Area
+}
+
+// Area returns the area of a name that is here; none of no external flash.
+func (e *External) Area(name string) (Area, bool) {
+	if e == nil {
+		return Area{}, false
+	}
+	return find(e.Areas, name)
 }
 
 // XIPEnd returns the first address after what the window shows of the part.
