@@ -46,6 +46,9 @@ func heading(r *platform.Report, dir string) string {
 	t.row("state", state)
 	t.row("debug", debug)
 	t.row("", portWords(r))
+	for i, words := range itsWords(&r.ITS) {
+		t.row([]string{"ITS", ""}[min(i, 1)], words)
+	}
 	return t.String()
 }
 
@@ -188,7 +191,7 @@ func mark(yes bool) string {
 
 func address(m *platform.MemoryReport, addr uint32) string {
 	if !m.Mapped {
-		return "-"
+		return fmt.Sprintf("+0x%08x", addr-m.Base)
 	}
 	return fmt.Sprintf("0x%08x", addr)
 }

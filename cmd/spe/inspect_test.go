@@ -111,7 +111,7 @@ func TestJSONNames(t *testing.T) {
 		in    map[string]any
 		names string
 	}{
-		{"report", r, "board counters created debug device_id key_hardware key_slots lifecycle memories"},
+		{"report", r, "board counters created debug device_id its key_hardware key_slots lifecycle memories"},
 		{"debug", r["debug"].(map[string]any), "approtect eraseprotect policy port secure_approtect"},
 		{"memory", flash, "areas base endurance kind mapped name page_size region_size size wear_unit"},
 		{"area", area, "base callable cells locked name non_secure_rights secure_rights size world"},

@@ -33,6 +33,12 @@ Flags:
                   printed now and never again (not on the nrf9160)
   --keys FILE     put the keys of nRF Util's key provisioning JSON into the KMU
                   (boards with CRACEN)
+  --layout FILE   where areas are, as in a Partition Manager static file
+                  (pm_static.yml): address, and size or end_address, of tfm_its,
+                  tfm_ps, tfm_otp_nv_counters and nonsecure_storage, which stay
+                  where the board has them otherwise. tfm_ps may be in the region
+                  external_flash. What else is in the file is not used; the images
+                  are where the board has them
 
 Internal Trusted Storage, as the secure image is configured with it:
   --its-secure-only
@@ -62,13 +68,14 @@ func provisionCommand() command {
 	}
 }
 
-func provision(args []string, stdout, _ io.Writer) (err error) {
+func provision(args []string, stdout, stderr io.Writer) (err error) {
 	var opts platform.ProvisionOptions
-	var keys string
+	var keys, layout string
 	flags := flag.NewFlagSet("provision", flag.ContinueOnError)
 	flags.StringVar(&opts.Board, "board", "", "")
 	flags.StringVar((*string)(&opts.Debug), "debug", string(platform.DebugLocked), "")
 	flags.StringVar(&keys, "keys", "", "")
+	flags.StringVar(&layout, "layout", "", "")
 	itsFlags(flags, &opts.ITS)
 	dir, err := parse(flags, args)
 	if err != nil {
@@ -96,9 +103,18 @@ func provision(args []string, stdout, _ io.Writer) (err error) {
 			}
 		}()
 	}
+	var ignored []string
+	if layout != "" {
+		if opts.Layout, ignored, err = readLayout(layout); err != nil {
+			return err
+		}
+	}
 	d, err := platform.Provision(dir, opts)
 	if err != nil {
-		return err
+		return explainLayout(layout, err)
+	}
+	if len(ignored) > 0 {
+		fmt.Fprintf(stderr, "spe: %s: not used: %s\n", layout, strings.Join(ignored, ", "))
 	}
 	fmt.Fprintf(stdout, "device    %s\nboard     %s\nid        %s\nidentity  %s\n", d.Dir, d.Board, d.DeviceID, d.IAKPath)
 	if len(opts.Keys) > 0 {
