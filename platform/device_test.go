@@ -87,6 +87,9 @@ func TestDamagedDevices(t *testing.T) {
 			}
 		}
 	}
+	layout := func(placement string) func(*testing.T, string) {
+		return edit(deviceFile, `"debug"`, `"layout": [`+placement+`], "debug"`)
+	}
 	clearWord := func(name string, off int) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
 			f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
@@ -146,6 +149,18 @@ func TestDamagedDevices(t *testing.T) {
 		{"MKEK changed", clearWord(keysFile, 2*16), keysFile},
 		{"MEXT revoked", clearWord(uicrFile, 0x400+4*8+6), keysFile},
 		{"unknown debug policy", edit(deviceFile, `"locked"`, `"ajar"`), deviceFile},
+		{"layout that is none", edit(deviceFile, `"debug"`, `"layout": 5, "debug"`), deviceFile},
+		{"layout of an image", layout(`{"area": "bl2", "region": "flash_primary", "address": 0, "size": 65536}`), deviceFile},
+		{"layout on an image", layout(`{"area": "ps", "region": "flash_primary", "address": 65536, "size": 8192}`), deviceFile},
+		{"layout off a page", layout(`{"area": "ps", "region": "flash_primary", "address": 983041, "size": 8192}`), deviceFile},
+		{"layout past 32 bits", layout(`{"area": "ps", "region": "flash_primary", "address": 4294963200, "size": 8192}`), deviceFile},
+		{"layout of a negative size", layout(`{"area": "ps", "region": "flash_primary", "address": 983040, "size": -8192}`), deviceFile},
+		{"layout outside of external flash", layout(`{"area": "ps", "region": "external_flash", "address": 8384512, "size": 8192}`), deviceFile},
+		{"layout without a region", layout(`{"area": "ps", "address": 983040, "size": 8192}`), deviceFile},
+		{"negative limit", edit(deviceFile, `"debug"`, `"its": {"limits": {"bytes": -1}}, "debug"`), deviceFile},
+		{"limit for nobody", edit(deviceFile, `"debug"`, `"its": {"clients": {"0": {"bytes": 1}}}, "debug"`), deviceFile},
+		{"limit for no client ID", edit(deviceFile, `"debug"`, `"its": {"clients": {"4294967296": {"bytes": 1}}}, "debug"`), deviceFile},
+		{"unknown option", edit(deviceFile, `"debug"`, `"its": {"open": true}, "debug"`), deviceFile},
 		{"no non-secure flash", remove(flashNSFile), flashNSFile},
 		{"no keys", remove(keysFile), keysFile},
 		{"keys short", do(func(p string) error { return os.Truncate(p, 2000) }, keysFile), keysFile},

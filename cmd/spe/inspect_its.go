@@ -34,7 +34,7 @@ func limitWords(l platform.ITSLimits) string {
 	for _, one := range []struct {
 		n    int
 		what string
-	}{{l.Assets, "assets"}, {l.AssetSize, "bytes in one"}, {l.Bytes, "bytes in all"}} {
+	}{{l.Assets, "assets"}, {l.AssetSize, "B in one"}, {l.Bytes, "B in all"}} {
 		if one.n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", one.n, one.what))
 		}

@@ -21,11 +21,11 @@ import (
 	"github.com/postern-spe/postern/platform/board"
 )
 
-// inspected provisions a device of a board and returns its report.
-func inspected(t *testing.T, name string) *platform.Report {
+// inspected provisions a device and returns its report.
+func inspected(t *testing.T, o platform.ProvisionOptions) *platform.Report {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "dev")
-	if _, err := platform.Provision(dir, platform.ProvisionOptions{Board: name}); err != nil {
+	if _, err := platform.Provision(dir, o); err != nil {
 		t.Fatal(err)
 	}
 	r, err := platform.Inspect(dir)
@@ -52,11 +52,21 @@ func wear(r *platform.Report) {
 	}
 }
 
-// TestShownReports shows the report of a device of every board in each way.
+// TestShownReports shows the report of a device of every board in each way, and
+// of one with its areas elsewhere.
 func TestShownReports(t *testing.T) {
+	devices := make(map[string]platform.ProvisionOptions)
 	for _, name := range board.Names() {
+		devices[name] = platform.ProvisionOptions{Board: name}
+		devices[name+", placed"] = platform.ProvisionOptions{
+			Board:  name,
+			Layout: []board.Placement{{Area: board.PS, Region: board.ExternalFlash, Address: 0x100000, Size: 0x200000}},
+			ITS:    platform.ITSOptions{Encrypted: true, Limits: platform.ITSLimits{Bytes: 1<<31 - 1, Assets: 1<<31 - 1, AssetSize: 1<<31 - 1}},
+		}
+	}
+	for name, o := range devices {
 		t.Run(name, func(t *testing.T) {
-			r := inspected(t, name)
+			r := inspected(t, o)
 			testTable(t, r)
 			testPicture(t, r)
 			wear(r)
@@ -73,10 +83,11 @@ func testTable(t *testing.T, r *platform.Report) {
 			t.Errorf("%d columns: %q", n, line)
 		}
 	}
-	b, _ := board.Lookup(r.Board)
-	for _, a := range b.Areas {
-		if !strings.Contains(text, fmt.Sprintf("0x%08x", a.Base)) || !strings.Contains(text, a.Name) {
-			t.Errorf("no %s", a.Name)
+	for _, m := range r.Memories {
+		for _, a := range m.Areas {
+			if !strings.Contains(text, fmt.Sprintf("0x%08x", a.Base)) || !strings.Contains(strings.ToLower(text), a.Name) {
+				t.Errorf("no %s at 0x%08x", a.Name, a.Base)
+			}
 		}
 	}
 }
@@ -96,7 +107,7 @@ func TestTableOfNumbers(t *testing.T) {
 
 // TestJSONNames: scripts read these.
 func TestJSONNames(t *testing.T) {
-	text, err := json.Marshal(inspected(t, board.Default))
+	text, err := json.Marshal(inspected(t, platform.ProvisionOptions{}))
 	if err != nil {
 		t.Fatal(err)
 	}
