@@ -42,6 +42,7 @@ func TestLimits(t *testing.T) {
 			set(-2, 1, 60, true) // others have their own
 			set(-5, 1, 2, false)
 			set(-5, 1, 1, true)
+			set(258, 1, 500, true) // a secure partition that nobody names
 			set(259, 1, 500, true)
 			set(256, 1, 500, true) // Protected Storage has an area of its own
 			g.handler = d.bootWith(t, cfg)
