@@ -14,6 +14,7 @@ import (
 	"github.com/postern-spe/postern/platform/board"
 	"github.com/postern-spe/postern/platform/bus"
 	"github.com/postern-spe/postern/platform/cells"
+	"github.com/postern-spe/postern/platform/counters"
 )
 
 const (
@@ -237,4 +238,59 @@ func FuzzDescription(f *testing.F) {
 			t.Errorf("%+v", b.Placements())
 		}
 	})
+}
+
+// TestLayoutEdited: who edits the layout of a device that is in use gets an error
+// or a device whose moved area is as its new place is, and never the other world's
+// cells.
+func TestLayoutEdited(t *testing.T) {
+	dir := provision(t, ProvisionOptions{}).Dir
+	path := filepath.Join(dir, deviceFile)
+	sound, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	its := open(t, dir)
+	a, err := its.Area(board.ITS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := []byte("a secret of ITS.")
+	if err := errors.Join(a.Program(0, secret), its.Close()); err != nil {
+		t.Fatal(err)
+	}
+	edit := func(layout string) {
+		t.Helper()
+		text := bytes.Replace(sound, []byte(`"debug"`), []byte(`"layout": [`+layout+`], "debug"`), 1)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit(`{"area": "nv-counters", "region": "flash_primary", "address": 983040, "size": 8192},
+		{"area": "ps", "region": "flash_primary", "address": 991232, "size": 8192}`)
+	if s, err := Open(dir, OpenOptions{}); !errors.Is(err, counters.ErrBlank) {
+		t.Errorf("counters where there are none: %v, %v", s, err)
+	}
+	// Non-secure storage where ITS was.
+	edit(`{"area": "ps", "region": "external_flash", "address": 0, "size": 8192},
+		{"area": "non-secure-storage", "region": "flash_primary", "address": 983040, "size": 32768},
+		{"area": "its", "region": "flash_primary", "address": 1015808, "size": 8192},
+		{"area": "nv-counters", "region": "flash_primary", "address": 1024000, "size": 8192}`)
+	d, err := openDirectory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	s, err := d.load(OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Boot(); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(secret))
+	if _, f := s.Bus.ReadBlock(0xF4000, got, bus.NonSecureCPU); f != bus.NoFault || bytes.Equal(got, secret) {
+		t.Errorf("non-secure code reads %q, %v", got, f)
+	}
 }

@@ -20,7 +20,7 @@ func TestModel(t *testing.T) {
 		"plain":             {},
 		"sealed":            sealed,
 		"limited":           {Limits: limits},
-		"sealed and limits": {Limits: limits, Clients: map[int32]its.Limits{259: {}}, Engine: sealed.Engine, Random: sealed.Random},
+		"sealed and limits": {Limits: limits, Clients: map[int32]its.Limits{-2: {}, 259: {Bytes: 900, Assets: 2, AssetSize: 500}}, Engine: sealed.Engine, Random: sealed.Random},
 	} {
 		t.Run(name, func(t *testing.T) { rapid.Check(t, func(rt *rapid.T) { drive(t, rt, cfg) }) })
 	}
@@ -46,7 +46,7 @@ func drive(t *testing.T, rt *rapid.T, cfg its.Config) {
 	// within applies the limits to a set.
 	within := func(k key, size int) bool {
 		l, ok := cfg.Clients[k.client]
-		if !ok {
+		if !ok && k.client < 0 {
 			l = cfg.Limits
 		}
 		if k.client == 256 || l == (its.Limits{}) {
