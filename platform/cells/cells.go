@@ -12,7 +12,8 @@
 //
 // What is in an Image has been written when an operation returns: it survives
 // the death of this process at any instruction. What survives the death of the
-// host is up to the host; Sync asks it to write.
+// host is up to the host; Sync and SyncRange ask it to write and wait, and where it
+// cannot, the memory answers nothing but that from then on (package disk).
 //
 // Not emulated: retention, read disturb, and cells that fail when their
 // endurance is used up; the counts are there to see.

@@ -22,6 +22,9 @@ type Options struct {
 	MaxWrites int
 	// Lines counts the writes of RRAM. Nil: they are not counted.
 	Lines *LineWear
+	// Durable: each change of flash is on the host's disk when the operation
+	// returns, for a memory that nobody syncs. Counts are not waited for.
+	Durable bool
 }
 
 // Flash is NOR flash: programmed from 1 to 0 by aligned words, erased to 1 by
@@ -32,6 +35,7 @@ type Flash struct {
 	supply     *power.Supply
 	wear       *Wear // may be nil
 	max        int   // 0: no limit
+	durable    bool
 
 	// mu lets the cells be used by one at a time, like the one port that they
 	// have. It also keeps Close from pulling the mapping from under a reader. It
@@ -50,7 +54,7 @@ func NewFlash(img *Image, o Options) *Flash {
 	if o.MaxWrites < 0 || o.MaxWrites > maxWrites || o.MaxWrites > 0 && o.Wear == nil {
 		panic("cells: a limit of writes that nothing counts")
 	}
-	f := &Flash{size: img.size, page: o.Page, supply: o.Supply, wear: o.Wear, max: o.MaxWrites, img: img, mu: new(sync.Mutex)}
+	f := &Flash{size: img.size, page: o.Page, supply: o.Supply, wear: o.Wear, max: o.MaxWrites, durable: o.Durable, img: img, mu: new(sync.Mutex)}
 	if f.supply == nil {
 		f.supply = new(power.Supply)
 	}
@@ -146,10 +150,21 @@ func (f *Flash) Program(off int, p []byte) error {
 			f.wear.wrote(off + i)
 		}
 	}
+	if err := f.written(off, len(p)); err != nil {
+		return err
+	}
 	if bad >= 0 {
 		return &ProgramError{Off: bad}
 	}
 	return nil
+}
+
+// written is the end of each operation that has changed n bytes at off.
+func (f *Flash) written(off, n int) error {
+	if !f.durable {
+		return nil
+	}
+	return f.img.syncRange(off, off+n)
 }
 
 // Erase erases the page at off, a multiple of the page size: one point.
@@ -190,7 +205,7 @@ func (f *Flash) erase(off int) error {
 		f.wear.freshPage(off)
 	}
 	fill(f.img.mem[off:off+f.page], Erased)
-	return nil
+	return f.written(off, f.page)
 }
 
 // ErasePartly puts the page at off, a multiple of the page size, into the state
@@ -219,11 +234,11 @@ func (f *Flash) ErasePartly(off int, done, whole uint) error {
 	if rng != nil {
 		return power.ErrLost
 	}
-	return nil
+	return f.written(off, f.page)
 }
 
-// usable checks that the memory is open and has power, and that [off, off+n)
-// lies in it and on the unit's border.
+// usable checks that the memory is open, has power and a host that keeps it, and
+// that [off, off+n) lies in it and on the unit's border.
 func (f *Flash) usable(op string, off, n, unit int) error {
 	if f.closed {
 		return ErrClosed
@@ -231,12 +246,15 @@ func (f *Flash) usable(op string, off, n, unit int) error {
 	if err := f.supply.Err(); err != nil {
 		return err
 	}
+	if err := f.img.barrier.Err(); err != nil {
+		return err
+	}
 	return checkRange(op, off, n, unit, f.size)
 }
 
 func checkRange(op string, off, n, unit, size int) error {
 	switch {
-	case off < 0 || n > size || off > size-n:
+	case off < 0 || n < 0 || n > size || off > size-n:
 		return &RangeError{Op: op, Off: off, Len: n, Size: size}
 	case off%unit != 0 || n%unit != 0:
 		return &AlignError{Op: op, Off: off, Len: n, Unit: unit}
@@ -249,6 +267,21 @@ func littleEndian(v uint32) uint32 {
 	var p [WordSize]byte
 	binary.LittleEndian.PutUint32(p[:], v)
 	return binary.NativeEndian.Uint32(p[:])
+}
+
+// SyncRange returns when the cells from..to are on the host's disk, and the
+// memory can be used meanwhile. It leaves the counts to the host, which writes
+// them in its own time. An error of the host is a *disk.SyncError, and the answer
+// of every operation from then on, reads too: nothing is told to anybody that the
+// host may lose.
+func (f *Flash) SyncRange(from, to int) error {
+	f.mu.Lock()
+	err := f.usable("sync", from, to-from, 1)
+	f.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return f.img.syncRange(from, to)
 }
 
 // Sync asks the host to write cells and counts to its disk, and waits.

@@ -232,7 +232,21 @@ func (r *RRAM) usable(op string, off, n, unit int) error {
 	if err := r.supply.Err(); err != nil {
 		return err
 	}
+	if err := r.img.barrier.Err(); err != nil {
+		return err
+	}
 	return checkRange(op, off, n, unit, r.size)
+}
+
+// SyncRange is Flash.SyncRange.
+func (r *RRAM) SyncRange(from, to int) error {
+	r.mu.Lock()
+	err := r.usable("sync", from, to-from, 1)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.img.syncRange(from, to)
 }
 
 // Sync asks the host to write cells and counts to its disk, and waits.

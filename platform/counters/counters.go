@@ -6,7 +6,8 @@
 //
 // The promise: a value that has been returned is never followed by a smaller
 // one, whatever word the power fails at, and an increment that has returned nil
-// is there afterwards. An area where that cannot be told is refused.
+// is there afterwards. An area where that cannot be told is refused. Where the
+// area has a method Sync, all this holds for the host's power, too.
 //
 // What it does not stop: somebody who writes the area itself, with an older copy
 // of the whole of it. On the chip that takes the debug port, which the
@@ -75,6 +76,34 @@ type Area interface {
 	Read(off int, p []byte) error
 	Program(off int, p []byte) error
 	Erase(off int) error
+}
+
+// syncer is what an Area is besides whose Program and Erase return before what
+// they did is on the host's disk. Sync returns when the bytes from..to are.
+type syncer interface {
+	Sync(from, to int) error
+}
+
+// settled is such an Area, every step of which is synced before the next: to the
+// counters it is a memory like any other. An increment costs one sync, and one in
+// a few hundred, which moves to the other bank, a dozen or more.
+type settled struct {
+	Area
+	syncer
+}
+
+func (s settled) Program(off int, p []byte) error {
+	if err := s.Area.Program(off, p); err != nil {
+		return err
+	}
+	return s.Sync(off, off+len(p))
+}
+
+func (s settled) Erase(off int) error {
+	if err := s.Area.Erase(off); err != nil {
+		return err
+	}
+	return s.Sync(off, off+s.PageSize())
 }
 
 // Counters are the counters of one device. All methods are safe for concurrent

@@ -37,6 +37,9 @@ func newLog(a Area) (*log, error) {
 	if slots < 1+Count+1 {
 		return nil, fmt.Errorf("%w: room for %d records", ErrArea, slots)
 	}
+	if s, ok := a.(syncer); ok {
+		a = settled{a, s}
+	}
 	return &log{area: a, bank: bank, slots: slots}, nil
 }
 

@@ -113,6 +113,11 @@ func (c *Cells) commit(off, n int) error {
 		if _, err := c.file.WriteAt(next, int64(off)); err != nil {
 			return fmt.Errorf("keycells: %w", err)
 		}
+		if c.durable {
+			if err := c.sync(); err != nil {
+				return err
+			}
+		}
 	}
 	copy(c.mem[off:], next)
 	return nil

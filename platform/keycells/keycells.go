@@ -25,6 +25,9 @@ import (
 	"sync"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/postern-spe/postern/platform/disk"
 	"github.com/postern-spe/postern/platform/power"
 	"github.com/postern-spe/postern/platform/secretmem"
 )
@@ -48,6 +51,9 @@ type Cells struct {
 	supply *power.Supply
 	size   int
 
+	durable bool // each change is synced
+	barrier disk.Barrier
+
 	mu     sync.Mutex
 	region *secretmem.Region // the cells, and a Value's worth of scratch
 	mem    []byte            // the cells; nil after Close
@@ -59,7 +65,8 @@ type Cells struct {
 // still the caller's. A nil s is a supply that never fails.
 //
 // What a method has stored survives the death of this process at any
-// instruction; Sync makes it survive that of the host.
+// instruction; Sync makes it survive that of the host, and Durable does so for
+// all that comes after it.
 func Open(f *os.File, size int, s *power.Supply) (*Cells, error) {
 	st, err := f.Stat()
 	if err != nil {
@@ -128,7 +135,19 @@ func (c *Cells) usable(op string, off, n, unit int) error {
 	case off < 0 || n < 0 || n > c.size || off > c.size-n || off%unit != 0 || n%unit != 0:
 		return fmt.Errorf("keycells: %s of %d bytes at 0x%x in %d bytes", op, n, off, c.size)
 	}
+	if err := c.barrier.Err(); err != nil {
+		return fmt.Errorf("keycells: %w", err)
+	}
 	return c.supply.Err()
+}
+
+// Durable has every change from here on be on the host's disk when the method
+// that makes it returns. One that the host cannot write is a *disk.SyncError, and
+// so is every operation's answer from then on.
+func (c *Cells) Durable() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.durable = true
 }
 
 // Read copies the cells from off on into p. The copy is the caller's to wipe.
@@ -179,7 +198,8 @@ func (c *Cells) all(off, n int, want byte) bool {
 	return diff == 0
 }
 
-// Sync asks the host to put the file on its disk.
+// Sync asks the host to put the file on its disk, and waits. Once that has failed
+// it fails for good, with a *disk.SyncError.
 func (c *Cells) Sync() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,7 +209,14 @@ func (c *Cells) Sync() error {
 	case c.file == nil:
 		return nil
 	}
-	if err := c.file.Sync(); err != nil {
+	return c.sync()
+}
+
+// sync is Sync with the lock held. The size of the file never changes: its data is
+// all there is to write.
+func (c *Cells) sync() error {
+	err := c.barrier.Sync(func() error { return unix.Fdatasync(int(c.file.Fd())) })
+	if err != nil {
 		return fmt.Errorf("keycells: %w", err)
 	}
 	return nil
