@@ -51,6 +51,7 @@ type flash interface {
 	bus.Memory
 	bus.Peripheral
 	area(addr, size uint32) FlashArea
+	memory() memory
 	eraseAll() error
 	// permits is the controller's own rule, beside the guard's.
 	permits(addr uint32, n int, access bus.Access, from bus.Origin) bool
@@ -81,7 +82,7 @@ type assembly struct {
 func assemble(b *board.Board, desc description, im *images, supply *power.Supply, o OpenOptions) (*SoC, error) {
 	a := &assembly{SoC: &SoC{
 		Board: b, ID: desc.DeviceID, Created: desc.Created, debug: desc.Debug, ITS: desc.ITS, Power: supply, Clock: clock.New(), TRNG: new(trng.TRNG),
-		images: im, onReset: o.OnReset, onRefusal: o.OnAccessError,
+		images: im, onReset: o.OnReset, onRefusal: o.OnAccessError, durable: o.Durable,
 	}, b: b, im: im, o: o}
 	a.blocks.chip = chipOf(b)
 	a.blocks.ram = bus.NewRAM(b.RAM.Base, int(b.RAM.Size))
@@ -174,7 +175,7 @@ func (a *assembly) addUICR() error {
 		return err
 	}
 	const nWrite = 2 // as the flash around it
-	page := cells.NewFlash(a.im.uicr, cells.Options{Page: uicr.Size, Supply: a.Power, Wear: wear, MaxWrites: nWrite})
+	page := cells.NewFlash(a.im.uicr, cells.Options{Page: uicr.Size, Supply: a.Power, Wear: wear, MaxWrites: nWrite, Durable: a.o.Durable})
 	a.blocks.closers = append(a.blocks.closers, page)
 	a.uicr, err = uicr.New(a.blocks.chip.uicr(), page, a.blocks.flash.writable)
 	return err
@@ -190,6 +191,9 @@ func keysSize(b *board.Board) int {
 
 // addKeys makes the KMU and the crypto engine that it pushes to.
 func (a *assembly) addKeys() error {
+	if a.o.Durable {
+		a.im.keys.Durable()
+	}
 	if a.b.KeyHardware == board.CRACEN {
 		return a.addCRACEN()
 	}

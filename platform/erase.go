@@ -30,19 +30,35 @@ func (s *SoC) EraseAll() error {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("platform: %w", err)
 	}
+	// A host that loses its power may have written any of what follows: the file
+	// is on its disk before, and goes after.
+	if err := syncDirectory(s.images.dir); err != nil {
+		return err
+	}
 	// Calls under way would write to what has been wiped already.
 	s.Power.Halt()
 	if err := s.wipe(); err != nil {
 		return err
 	}
-	if err := os.Remove(s.images.path(eraseFile)); err != nil {
-		return fmt.Errorf("platform: %w", err)
-	}
 	s.reset(EraseAll)
 	return nil
 }
 
+// wipe does what eraseFile announces, and removes it.
 func (s *SoC) wipe() error {
+	if err := s.wipeMemories(); err != nil {
+		return err
+	}
+	if err := s.images.sync(); err != nil {
+		return fmt.Errorf("platform: %w", err)
+	}
+	if err := os.Remove(s.images.path(eraseFile)); err != nil {
+		return fmt.Errorf("platform: %w", err)
+	}
+	return syncDirectory(s.images.dir)
+}
+
+func (s *SoC) wipeMemories() error {
 	if err := s.blocks.keySlots.eraseAll(); err != nil {
 		return err
 	}
@@ -82,9 +98,5 @@ func (d *directory) finishErase(o OpenOptions) (bool, error) {
 		return true, err
 	}
 	s.Power.CutAt(o.PowerFailAt, o.PowerFailSeed) // it can be interrupted again
-	err = s.wipe()
-	if err == nil {
-		err = os.Remove(d.path(eraseFile))
-	}
-	return true, errors.Join(err, s.Close())
+	return true, errors.Join(s.wipe(), s.Close())
 }

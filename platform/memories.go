@@ -17,6 +17,8 @@ type norFlash struct {
 
 func (f norFlash) area(addr, size uint32) FlashArea { return f.Area(addr, size) }
 
+func (f norFlash) memory() memory { return f.Flash() }
+
 // permits: the NVMC has no rule of its own about who may access what.
 func (f norFlash) permits(uint32, int, bus.Access, bus.Origin) bool { return true }
 
@@ -35,6 +37,8 @@ func (f norFlash) writable() bus.Fault {
 type rramFlash struct{ *rramc.Controller }
 
 func (f rramFlash) area(addr, size uint32) FlashArea { return f.Area(addr, size) }
+
+func (f rramFlash) memory() memory { return f.RRAM() }
 
 func (f rramFlash) permits(addr uint32, n int, access bus.Access, from bus.Origin) bool {
 	return f.Permits(addr, n, access, from)

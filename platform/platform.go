@@ -71,6 +71,7 @@ type SoC struct {
 	images *images
 
 	booted, closed bool
+	durable        bool
 	openedByErase  bool // the debug port, since an ERASEALL was before this boot
 
 	storage   blStorage
@@ -104,7 +105,7 @@ type RootKeys interface {
 }
 
 // FlashArea is the secure flash driver of one part of a memory. Offsets are from
-// the start of the area.
+// the start of the area. Of a durable device it is a durableArea.
 type FlashArea interface {
 	Addr() uint32
 	Size() int
@@ -138,6 +139,12 @@ type OpenOptions struct {
 	// called then, once, on a goroutine of its own.
 	PowerFailAt, PowerFailSeed uint64
 	OnPowerLoss                func()
+	// Durable: what the secure world has done survives the host's losing its
+	// power, and not only the death of this process. The areas have a method
+	// Sync(from, to int) error then, which their users call at their commit
+	// points; counters, UICR and key slots see to it themselves. A directory in
+	// the host's memory is refused.
+	Durable bool
 }
 
 // Open boots the device in dir: it takes the device's lock, checks every file,
@@ -155,9 +162,14 @@ func Open(dir string, o OpenOptions) (*SoC, error) {
 	if err != nil {
 		return nil, err
 	}
-	finished, err := d.finishErase(o)
-	if finished {
-		o.Reset = EraseAll
+	if o.Durable {
+		err = d.settle()
+	}
+	if err == nil {
+		var finished bool
+		if finished, err = d.finishErase(o); finished {
+			o.Reset = EraseAll
+		}
 	}
 	var s *SoC
 	if err == nil {
@@ -189,11 +201,21 @@ func (s *SoC) start(d *directory, lock *os.File, o OpenOptions) error {
 			return err
 		}
 	}
-	if err := claim(lock); err != nil {
+	unclean := holder(lock) != 0
+	err := claim(lock)
+	if err == nil && s.durable {
+		err = lock.Sync() // who boots it next knows how this boot ended
+	}
+	if err != nil {
 		unlock(lock)
 		return fmt.Errorf("platform: write %s: %w", d.path(lockFile), err)
 	}
 	s.lock = lock
+	if unclean || s.durable {
+		if err := s.blocks.reconcile(); err != nil {
+			return err
+		}
+	}
 	if err := s.images.punch(d, s.Board); err != nil {
 		return err
 	}
@@ -237,10 +259,11 @@ func (s *SoC) Close() error {
 // (board.ITS, board.PS ...), in whichever memory it is.
 func (s *SoC) Area(name string) (FlashArea, error) {
 	if a, ok := s.Board.Area(name); ok {
-		return s.blocks.flash.area(a.Base, a.Size), nil
+		return s.durably(s.blocks.flash.area(a.Base, a.Size), s.blocks.flash.memory(), int(a.Base-s.Board.Flash.Base)), nil
 	}
 	if a, ok := s.Board.External.Area(name); ok {
-		return s.blocks.external.Area(s.blocks.chip.external().XIP+a.Base, a.Size), nil
+		flash := s.blocks.external
+		return s.durably(flash.Area(s.blocks.chip.external().XIP+a.Base, a.Size), flash.Flash(), int(a.Base)), nil
 	}
 	return nil, fmt.Errorf("platform: board %s has no flash area %q", s.Board.Name, name)
 }

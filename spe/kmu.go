@@ -6,6 +6,7 @@ import (
 	"github.com/postern-spe/postern/partitions/crypto"
 	"github.com/postern-spe/postern/platform"
 	"github.com/postern-spe/postern/platform/cracen"
+	"github.com/postern-spe/postern/platform/disk"
 	"github.com/postern-spe/postern/veneer"
 	"github.com/postern-spe/postern/veneer/psa"
 )
@@ -99,6 +100,9 @@ func kmuStatus(err error) error {
 	var s veneer.Status
 	if errors.As(err, &s) {
 		return s
+	}
+	if errors.As(err, new(*disk.SyncError)) {
+		return veneer.ErrStorageFailure
 	}
 	for _, m := range kmuStatuses {
 		if errors.Is(err, m.err) {

@@ -64,6 +64,9 @@ type Options struct {
 	// on a goroutine of its own, when it has happened: no flash answers any more.
 	PowerFailAt, PowerFailSeed uint64
 	OnPowerLoss                func()
+	// Durable: what has been acknowledged survives the host's losing its power,
+	// and not only the death of this process.
+	Durable bool
 	// BeforeDoors, when not nil, is called when the device is open and the
 	// partitions have started, and nobody can reach them yet: the place to give
 	// up privileges that are needed no more. An error ends the boot.
@@ -104,6 +107,7 @@ func Boot(dir string, o Options) (*World, error) {
 	soc, err := platform.Open(dir, platform.OpenOptions{
 		Reset: o.Reset, OnReset: o.OnReset,
 		PowerFailAt: o.PowerFailAt, PowerFailSeed: o.PowerFailSeed, OnPowerLoss: o.OnPowerLoss,
+		Durable: o.Durable,
 		OnAccessError: func(e platform.AccessError) {
 			o.Log.Warn("access blocked", zap.String("by", e.Block), zap.String("event", e.Event), zap.String("at", e.Where()))
 		},

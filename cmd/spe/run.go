@@ -51,6 +51,9 @@ Flags:
                      cut the power at the Nth word programmed or page erased from
                      the boot on, and leave those cells torn as SEED says (default 0);
                      the process then ends with status 3
+  --durable          let what was acknowledged survive that the host loses its power,
+                     not only that this process is killed: each change waits for
+                     the host's disk, which takes milliseconds
   --bench-echo       add the echo service that psa bench measures the gate with
 `
 
@@ -65,6 +68,7 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 	flags.Var(&level, "log", "")
 	policy := flags.String("on-fault", "restart", "")
 	benchEcho := flags.Bool("bench-echo", false, "")
+	durable := flags.Bool("durable", false, "")
 	var fail powerFail
 	flags.Var(&fail, "power-fail", "")
 	dir, err := parse(flags, args)
@@ -101,7 +105,7 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	world, err := spe.Boot(dir, spe.Options{
-		Log: log, OnFault: onFault, BenchEcho: *benchEcho,
+		Log: log, OnFault: onFault, BenchEcho: *benchEcho, Durable: *durable,
 		BeforeDoors: func() error { return confine(dir, program) },
 		Program:     program,
 		Reset:       resetReason(), OnReset: func(why platform.ResetReason) { reset <- why },

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/postern-spe/postern/platform/disk"
+	"github.com/postern-spe/postern/platform/disk/disktest"
 	"github.com/postern-spe/postern/platform/power"
 )
 
@@ -137,7 +138,7 @@ func TestSyncRange(t *testing.T) {
 // A durable memory has synced what an operation has changed when it returns: the
 // kernel has nothing left to write.
 func TestDurableSyncsEachOperation(t *testing.T) {
-	dir := diskDir(t)
+	dir := disktest.Dir(t) // in memory, what is mapped is dirty for ever
 	for name, do := range map[string]func(f *Flash) error{
 		"program":      func(f *Flash) error { return f.Program(2*testPage-4, append(le(1), le(2)...)) },
 		"over a zero":  func(f *Flash) error { return f.Program(0, append(le(0xFFFFFFFF), le(0)...)) },
@@ -162,25 +163,6 @@ func TestDurableSyncsEachOperation(t *testing.T) {
 			t.Errorf("%s: %d bytes are not on the disk", name, n)
 		}
 	}
-}
-
-// diskDir returns a directory that is not in memory: there, what is mapped is
-// dirty for ever.
-func diskDir(t *testing.T) string {
-	t.Helper()
-	for _, parent := range []string{os.TempDir(), "/var/tmp"} {
-		dir, err := os.MkdirTemp(parent, "cells-")
-		if err != nil {
-			continue
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
-		var st unix.Statfs_t
-		if err := unix.Statfs(dir, &st); err == nil && st.Type != unix.TMPFS_MAGIC && st.Type != unix.RAMFS_MAGIC {
-			return dir
-		}
-	}
-	t.Skip("needs a disk: the directories for temporary files are in memory")
-	return ""
 }
 
 func TestReconcile(t *testing.T) {

@@ -2,15 +2,18 @@
 // chip that are files of the host (packages cells and keycells) have in common
 // when they must survive that the host loses its power.
 //
-// Called by these alone. It decides one thing, which is easy to get wrong: what
-// a failure means for everything that comes after it.
+// Called by these, and by package platform when it opens a device. It decides one
+// thing, which is easy to get wrong: what a failure means for everything that
+// comes after it.
 package disk
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // SyncError says that the host could not write a memory to its disk. What the
@@ -47,7 +50,7 @@ func (b *Barrier) Sync(sync func() error) error {
 		return err
 	}
 	err := sync()
-	for err == syscall.EINTR { // which has failed nothing
+	for err == unix.EINTR { // which has failed nothing
 		err = sync()
 	}
 	if err != nil {
@@ -62,4 +65,14 @@ func (b *Barrier) Err() error {
 		return e
 	}
 	return nil
+}
+
+// InMemory returns the name of the file system that f is on if that is in the
+// host's memory, where every sync succeeds and nothing outlasts the power.
+func InMemory(f *os.File) (string, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return "", fmt.Errorf("disk: %s: %w", f.Name(), err)
+	}
+	return map[uint32]string{unix.TMPFS_MAGIC: "tmpfs", unix.RAMFS_MAGIC: "ramfs"}[uint32(st.Type)], nil
 }
