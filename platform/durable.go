@@ -52,7 +52,9 @@ var deviceFiles = [...]string{
 // it, and lets the kernel forget what it has of it in memory. So nothing is taken
 // from it that could be lost yet: neither what was programmed before a kill, or a
 // boot that was not durable, nor what the kernel could not write once and keeps
-// as if it had.
+// as if it had. What comes back for a mapping comes in small pages, besides: a file
+// that was written in one go is in large ones, each of which is written whole for
+// a word that changes.
 func (d *directory) settle() error {
 	if name, err := disk.InMemory(d.f); err != nil {
 		return fmt.Errorf("platform: %s: %w", d.name, err)

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/postern-spe/postern/platform"
+	"github.com/postern-spe/postern/platform/disk/disktest"
 	"github.com/postern-spe/postern/spe"
 	"github.com/postern-spe/postern/spe/spm"
 	"github.com/postern-spe/postern/veneer"
@@ -51,7 +52,11 @@ func StartDevice(tb testing.TB, p platform.ProvisionOptions, o spe.Options) *SPE
 	if o.Log == nil {
 		o.Log = zaptest.NewLogger(tb)
 	}
-	dir := filepath.Join(shortDir(tb), "device")
+	parent := shortDir(tb)
+	if o.Durable {
+		parent = disktest.Dir(tb)
+	}
+	dir := filepath.Join(parent, "device")
 	if _, err := platform.Provision(dir, p); err != nil {
 		tb.Fatal(err)
 	}
