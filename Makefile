@@ -67,7 +67,10 @@ fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 crash: ## cut the power at every point of the long storage workloads (minutes)
 	POSTERN_CRASH=1 $(GO) test -count=1 -v -timeout 2h -run 'PowerCuts|CrashStorm|OneFlippedBit' ./partitions/its/flashlog
 
+power: ## as root: take the power from the host of a durable device, on a file system of its own
+	POSTERN_POWER=1 $(GO) test -count=1 -v -run '^TestHostPower$$' ./cmd/spe
+
 clean: ## remove what build made
 	rm -rf bin
 
-.PHONY: help compiler build run test race lint bench bench-chip fuzz crash clean
+.PHONY: help compiler build run test race lint bench bench-chip fuzz crash power clean
