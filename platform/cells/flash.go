@@ -159,14 +159,6 @@ func (f *Flash) Program(off int, p []byte) error {
 	return nil
 }
 
-// written is the end of each operation that has changed n bytes at off.
-func (f *Flash) written(off, n int) error {
-	if !f.durable {
-		return nil
-	}
-	return f.img.syncRange(off, off+n)
-}
-
 // Erase erases the page at off, a multiple of the page size: one point.
 func (f *Flash) Erase(off int) error {
 	f.mu.Lock()
@@ -267,29 +259,6 @@ func littleEndian(v uint32) uint32 {
 	var p [WordSize]byte
 	binary.LittleEndian.PutUint32(p[:], v)
 	return binary.NativeEndian.Uint32(p[:])
-}
-
-// SyncRange returns when the cells from..to are on the host's disk, and the
-// memory can be used meanwhile. It leaves the counts to the host, which writes
-// them in its own time. An error of the host is a *disk.SyncError, and the answer
-// of every operation from then on, reads too: nothing is told to anybody that the
-// host may lose.
-func (f *Flash) SyncRange(from, to int) error {
-	f.mu.Lock()
-	err := f.usable("sync", from, to-from, 1)
-	f.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return f.img.syncRange(from, to)
-}
-
-// Sync asks the host to write cells and counts to its disk, and waits.
-func (f *Flash) Sync() error {
-	if err := f.img.Sync(); err != nil || f.wear == nil {
-		return err
-	}
-	return f.wear.img.Sync()
 }
 
 // Close unmaps cells and counts. Closing again does nothing.

@@ -238,25 +238,6 @@ func (r *RRAM) usable(op string, off, n, unit int) error {
 	return checkRange(op, off, n, unit, r.size)
 }
 
-// SyncRange is Flash.SyncRange.
-func (r *RRAM) SyncRange(from, to int) error {
-	r.mu.Lock()
-	err := r.usable("sync", from, to-from, 1)
-	r.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return r.img.syncRange(from, to)
-}
-
-// Sync asks the host to write cells and counts to its disk, and waits.
-func (r *RRAM) Sync() error {
-	if err := r.img.Sync(); err != nil || r.lines == nil {
-		return err
-	}
-	return r.lines.img.Sync()
-}
-
 // Close unmaps cells and counts. Closing again does nothing.
 func (r *RRAM) Close() error {
 	r.mu.Lock()
