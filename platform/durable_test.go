@@ -77,39 +77,47 @@ func unwritten(t *testing.T, dir, name string) (sum int) {
 // changed, in whichever file they are, and in the external flash. Those of others
 // have no such method, so that their users do not wait for anything.
 func TestAreasSync(t *testing.T) {
+	// One area is outside, so that both memories have some.
+	outside := []board.Placement{{Area: board.PS, Region: board.ExternalFlash, Address: 0x4000, Size: 0x4000}}
 	for _, name := range board.Names() {
 		t.Run(name, func(t *testing.T) {
-			dir := onDisk(t, ProvisionOptions{Board: name})
+			dir := onDisk(t, ProvisionOptions{Board: name, Layout: outside})
 			s := open(t, dir)
-			for _, a := range s.Board.Areas {
-				area, err := s.Area(a.Name)
+			for name := range areaFiles(s.Board) {
+				area, err := s.Area(name)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if _, ok := area.(syncer); ok {
-					t.Errorf("%s of a device that is not durable has a Sync", a.Name)
+					t.Errorf("%s of a device that is not durable has a Sync", name)
 				}
 			}
 			s.Close()
 			s = openDurable(t, dir)
-			for _, a := range s.Board.Areas {
-				file := flashFile
-				if a.Attr == bus.NonSecure {
-					file = flashNSFile
-				}
-				area, err := s.Area(a.Name)
+			for name, file := range areaFiles(s.Board) {
+				area, err := s.Area(name)
 				if err != nil {
 					t.Fatal(err)
 				}
 				testSync(t, dir, file, area)
 			}
-			if s.blocks.external != nil {
-				size := uint32(s.blocks.external.Flash().PageSize()) * 2
-				testSync(t, dir, externalFile, s.durably(
-					s.blocks.external.Area(s.blocks.external.Variant().XIP+size, size), s.blocks.external.Flash(), int(size)))
-			}
 		})
 	}
+}
+
+// areaFiles returns in which file each area of a device is, by the area's name.
+func areaFiles(b *board.Board) map[string]string {
+	files := make(map[string]string)
+	for _, a := range b.Areas {
+		files[a.Name] = flashFile
+		if a.Attr == bus.NonSecure {
+			files[a.Name] = flashNSFile
+		}
+	}
+	for _, a := range b.External.Areas {
+		files[a.Name] = externalFile
+	}
+	return files
 }
 
 func testSync(t *testing.T, dir, file string, area FlashArea) {
