@@ -123,13 +123,13 @@ func TestDamage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := tt.p.area(t)
+			r := checked(t, a, tt.want)
 			c, err := Open(a)
 			if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 				t.Fatalf("%v, want %v", err, tt.want)
 			}
 			if err != nil {
-				got := make([]byte, a.Size())
-				if err := a.Read(0, got); err != nil || !bytes.Equal(got, tt.p) {
+				if !bytes.Equal(bytesOf(t, a), tt.p) {
 					t.Error("an area that was refused has been changed")
 				}
 				return
@@ -138,6 +138,12 @@ func TestDamage(t *testing.T) {
 				t.Errorf("PS_0 is %d, want %d", v, tt.ps0)
 			}
 			checkAlone(t, a)
+			if changed := !bytes.Equal(bytesOf(t, a), tt.p); changed != (r.Torn || r.Moved) {
+				t.Errorf("opening it changed the area: %t; Check: %+v", changed, r)
+			}
+			if r := checked(t, a, nil); r.Torn || r.Moved {
+				t.Errorf("opened, it is %+v", r)
+			}
 			if err := c.Increment(PS0); err != nil {
 				t.Fatal(err)
 			}
@@ -148,14 +154,56 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// checkAlone checks that an area holds one state only: an earlier one, left in the
-// other bank, would count again if the later were lost.
-func checkAlone(t *testing.T, a Area) {
+func TestReport(t *testing.T) {
+	torn := example()
+	torn[4*recordSize] = 0
+	for _, row := range []struct {
+		name string
+		p    image
+		want Report
+	}{
+		{"whole", example(), Report{Records: 3, Room: 15, Moves: 4}},
+		{"a torn record", torn, Report{Records: 3, Room: 15, Moves: 4, Torn: true}},
+		{"an interrupted move", example().put(17, record{kindCounter, 0, 1, 7, 6}), Report{Records: 3, Room: 15, Moves: 4, Moved: true}},
+	} {
+		if got := checked(t, row.p.area(t), nil); got != row.want {
+			t.Errorf("%s: %+v, want %+v", row.name, got, row.want)
+		}
+	}
+}
+
+// bytesOf returns what an area holds.
+func bytesOf(t *testing.T, a Area) []byte {
 	t.Helper()
 	p := make([]byte, a.Size())
 	if err := a.Read(0, p); err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// checked is Check, which says what Open would and changes nothing.
+func checked(t *testing.T, a Area, want error) Report {
+	t.Helper()
+	before := bytesOf(t, a)
+	r, err := Check(a)
+	if !errors.Is(err, want) || (err == nil) != (want == nil) {
+		t.Fatalf("Check: %v, want %v", err, want)
+	}
+	if !bytes.Equal(bytesOf(t, a), before) {
+		t.Error("Check has changed the area")
+	}
+	if err == nil && (r.Records > r.Room || r.Room != testPage/recordSize-1) {
+		t.Errorf("%+v", r)
+	}
+	return r
+}
+
+// checkAlone checks that an area holds one state only: an earlier one, left in the
+// other bank, would count again if the later were lost.
+func checkAlone(t *testing.T, a Area) {
+	t.Helper()
+	p := bytesOf(t, a)
 	if half := len(p) / 2; blank(p[:half]) == blank(p[half:]) {
 		t.Error("both banks hold something, or none does")
 	}
@@ -178,12 +226,19 @@ func FuzzOpen(f *testing.F) {
 			}
 		}
 		a := img.area(t)
+		_, unsound := Check(a)
 		c, err := Open(a)
+		if (err == nil) != (unsound == nil) {
+			t.Fatalf("%v; Check: %v", err, unsound)
+		}
 		if err != nil {
 			if !errors.Is(err, ErrBlank) && !errors.Is(err, ErrDamaged) {
 				t.Fatal(err)
 			}
 			return
+		}
+		if r := checked(t, a, nil); r.Torn || r.Moved {
+			t.Fatalf("opened, it is %+v", r)
 		}
 		got, least := values(t, c), valid(img)
 		for id, v := range got {

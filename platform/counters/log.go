@@ -123,10 +123,18 @@ func (l *log) begin(bank int, generation uint32, values [Count]uint32) error {
 	return nil
 }
 
-// compact moves to the other bank, which is erased first, with new values.
-func (l *log) compact(values [Count]uint32) error {
+// movable reports whether there is a generation to move to.
+func (l *log) movable() error {
 	if l.generation == math.MaxUint32 {
 		return fmt.Errorf("%w: out of generations", ErrDamaged)
+	}
+	return nil
+}
+
+// compact moves to the other bank, which is erased first, with new values.
+func (l *log) compact(values [Count]uint32) error {
+	if err := l.movable(); err != nil {
+		return err
 	}
 	old := l.active
 	p := make([]byte, l.bank)
@@ -146,41 +154,64 @@ func (l *log) compact(values [Count]uint32) error {
 
 // recover finds the active bank, reads it, and completes what was interrupted.
 func (l *log) recover() (values [Count]uint32, err error) {
+	values, left, err := l.read()
+	switch {
+	case err != nil:
+		return values, err
+	case left == tornRecord:
+		return values, l.compact(values)
+	case left == movedBank:
+		// A head of the generation before may still be in it, which must not come
+		// to count should this bank's ever be lost.
+		return values, l.erase(1 - l.active)
+	}
+	return values, nil
+}
+
+// leftover is what a power failure has left to be done.
+type leftover int
+
+const (
+	nothing    leftover = iota
+	tornRecord          // the last record is none
+	movedBank           // the bank that does not count is not erased
+)
+
+// read finds the active bank and reads it.
+func (l *log) read() (values [Count]uint32, left leftover, err error) {
 	var banks [2][]byte
 	l.active = -1
 	for b := range banks {
 		banks[b] = make([]byte, l.bank)
 		if err := l.area.Read(b*l.bank, banks[b]); err != nil {
-			return values, err
+			return values, nothing, err
 		}
 		switch generation, ok, err := l.head(b); {
 		case err != nil:
-			return values, err
+			return values, nothing, err
 		case !ok:
 		case l.active >= 0 && generation == l.generation:
-			return values, fmt.Errorf("%w: both banks are of generation %d", ErrDamaged, generation)
+			return values, nothing, fmt.Errorf("%w: both banks are of generation %d", ErrDamaged, generation)
 		case l.active < 0 || generation > l.generation:
 			l.active, l.generation = b, generation
 		}
 	}
 	if l.active < 0 {
 		if blank(banks[0]) && blank(banks[1]) {
-			return values, ErrBlank
+			return values, nothing, ErrBlank
 		}
-		return values, fmt.Errorf("%w: no bank has a head", ErrDamaged)
+		return values, nothing, fmt.Errorf("%w: no bank has a head", ErrDamaged)
 	}
 	values, torn, err := l.replay(banks[l.active])
 	switch {
 	case err != nil:
-		return values, err
+		return values, nothing, err
 	case torn:
-		return values, l.compact(values)
+		return values, tornRecord, nil
 	case !blank(banks[1-l.active]):
-		// An interrupted move. A head of the generation before may still be in
-		// it, which must not come to count should this bank's ever be lost.
-		return values, l.erase(1 - l.active)
+		return values, movedBank, nil
 	}
-	return values, nil
+	return values, nothing, nil
 }
 
 // replay reads the records of the active bank. torn reports that the last one is
