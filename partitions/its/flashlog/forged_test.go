@@ -67,6 +67,11 @@ func FuzzRecords(f *testing.F) {
 			}
 			off += r.size()
 		}
+		if c, err := Check(fl); err == nil {
+			if r, err := c.Report(); err != nil || r.Corrupt > r.Assets || r.Largest >= len(image) {
+				t.Fatalf("%+v, %v", r, err)
+			}
+		}
 		s, err := Open(fl)
 		if err != nil {
 			// Numbers may have run out.

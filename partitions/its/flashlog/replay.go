@@ -4,7 +4,7 @@ package flashlog
 type findings struct {
 	records  int
 	torn     int      // records that a cut has interrupted
-	healed   int      // records in which damage was corrected
+	healed   []uint32 // where the records are in which damage was corrected
 	unsealed []uint32 // where the seals are that a cut has left out
 	damaged  []uint32 // where the records are that do not match their CRC
 	wounds   []wound
@@ -120,7 +120,7 @@ func (s *Store) note(r *record, loc uint32) {
 		s.found.unsealed = append(s.found.unsealed, loc+uint32(r.size())-4)
 	}
 	if r.healed {
-		s.found.healed++
+		s.found.healed = append(s.found.healed, loc)
 	}
 }
 
