@@ -92,6 +92,31 @@ func flashExtents(b *board.Board, attr bus.Attribute) []extent {
 	return runs
 }
 
+// areaCells returns the file that has an area's cells, and where in it they are;
+// "" if the board has no such area.
+func areaCells(b *board.Board, name string) (file string, run extent) {
+	a, ok := b.Area(name)
+	switch {
+	case !ok:
+		return "", extent{}
+	case a.Attr == bus.NonSecure:
+		file = flashNSFile
+	default:
+		file = flashFile
+	}
+	return file, extent{int64(a.Base - b.Flash.Base), int64(a.Size)}
+}
+
+// areaExtents returns where a file has cells of the named areas.
+func areaExtents(b *board.Board, file string, names []string) (runs []extent) {
+	for _, name := range names {
+		if f, run := areaCells(b, name); f == file {
+			runs = append(runs, run)
+		}
+	}
+	return runs
+}
+
 // create makes the file, on the disk when it returns. What is cells is written
 // out, not left to the file system: the blocks exist, so that a full disk shows
 // now and not when a word is programmed.

@@ -51,39 +51,12 @@ func Inspect(dir string) (*Report, error) {
 
 // inspect makes the report from a copy.
 func (d *directory) inspect() (_ *Report, err error) {
-	desc, b, err := d.description()
-	if err != nil {
-		return nil, err
-	}
-	pub, err := d.publicKey()
-	if err != nil {
-		return nil, err
-	}
-	im, err := d.replicate(b)
-	if err != nil {
-		return nil, err
-	}
-	s, err := assemble(b, desc, im, new(power.Supply), OpenOptions{})
+	s, r, err := d.look()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	r := &Report{Board: b.Name, ID: s.ID, Created: s.Created, KeyHardware: b.KeyHardware, ITS: desc.ITS}
-	// What has worn and what is used comes first: from here on the copy is
-	// used, and wears.
-	if err := d.survey(s, r); err != nil {
-		return nil, err
-	}
-	switch {
-	case d.erasing():
-		r.Lifecycle = LifecycleErasing
-	case s.Blank:
-		r.Lifecycle = LifecycleBlank
-	default:
-		if err := d.plausible(s, pub); err != nil {
-			return nil, err
-		}
-		r.Lifecycle = lifecycleName(s.Lifecycle())
+	if r.Lifecycle != LifecycleErasing && r.Lifecycle != LifecycleBlank {
 		if r.Counters, err = s.reportCounters(); err != nil {
 			return nil, err
 		}
@@ -97,6 +70,46 @@ func (d *directory) inspect() (_ *Report, err error) {
 	}
 	r.Debug, err = s.reportDebug()
 	return r, err
+}
+
+// look puts a SoC together from a copy of the device, with what the named areas
+// hold, and reports what there is to say of one that has not booted.
+func (d *directory) look(areas ...string) (*SoC, *Report, error) {
+	desc, b, err := d.description()
+	if err != nil {
+		return nil, nil, err
+	}
+	pub, err := d.publicKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	im, err := d.replicate(b, areas)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := assemble(b, desc, im, new(power.Supply), OpenOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &Report{Board: b.Name, ID: s.ID, Created: s.Created, KeyHardware: b.KeyHardware, ITS: desc.ITS}
+	// What has worn and what is used comes first: from here on the copy is
+	// used, and wears.
+	err = d.survey(s, r)
+	switch {
+	case err != nil:
+	case d.erasing():
+		r.Lifecycle = LifecycleErasing
+	case s.Blank:
+		r.Lifecycle = LifecycleBlank
+	default:
+		if err = d.plausible(s, pub); err == nil {
+			r.Lifecycle = lifecycleName(s.Lifecycle())
+		}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return s, r, nil
 }
 
 func lifecycleName(state uint32) string {

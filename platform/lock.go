@@ -12,8 +12,14 @@ import (
 
 // lockExisting takes the lock of a device that has a lock file: nil where there
 // is none, so that looking at a damaged directory does not create one.
-func (d *directory) lockExisting() (*os.File, error) {
-	f, err := d.open(lockFile, unix.O_RDWR)
+func (d *directory) lockExisting() (*os.File, error) { return d.lock(unix.O_RDWR, unix.LOCK_EX) }
+
+// lockToLook is lockExisting for who only looks: several may at a time, while
+// nobody opens the device.
+func (d *directory) lockToLook() (*os.File, error) { return d.lock(unix.O_RDONLY, unix.LOCK_SH) }
+
+func (d *directory) lock(flags, how int) (*os.File, error) {
+	f, err := d.open(lockFile, flags)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, nil
 	}
@@ -24,7 +30,7 @@ func (d *directory) lockExisting() (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	return d.flock(f)
+	return d.flock(f, how)
 }
 
 // lockNew makes the lock file of a device that was sound but for it.
@@ -33,11 +39,11 @@ func (d *directory) lockNew() (*os.File, error) {
 	if err != nil {
 		return nil, d.explain(lockFile, err)
 	}
-	return d.flock(f)
+	return d.flock(f, unix.LOCK_EX)
 }
 
-func (d *directory) flock(f *os.File) (*os.File, error) {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+func (d *directory) flock(f *os.File, how int) (*os.File, error) {
+	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 	if err == nil {
 		return f, nil
 	}

@@ -16,25 +16,26 @@ import (
 
 // replicate returns a device's cells in memory, where what a SoC does to them
 // reaches no file. Copied is what a SoC needs to say what it is: information
-// page, keys, counters, and all counts of wear. What the two worlds have stored
-// is not: those cells are zeros, and take no memory.
+// page, keys, counters, all counts of wear, and the areas that are named. What
+// else the two worlds have stored is not: those cells are zeros, and take no
+// memory.
 //
 // Somebody may be using the device, so the copy need not be of one moment.
-func (d *directory) replicate(b *board.Board) (_ *images, err error) {
+func (d *directory) replicate(b *board.Board, areas []string) (_ *images, err error) {
 	im := new(images)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, im.close())
 		}
 	}()
-	counters, _ := b.Area(board.NVCounters)
+	areas = append([]string{board.NVCounters}, areas...)
 	for _, c := range cellFiles(b) {
 		copied := c.extents
 		var image **cells.Image
 		switch c.name {
 		case flashFile:
 			image = &im.flash
-			copied = []extent{{int64(counters.Base - b.Flash.Base), int64(counters.Size)}}
+			copied = areaExtents(b, c.name, areas)
 		case flashWearFile:
 			image = &im.flashWear
 		case uicrFile:
@@ -42,7 +43,8 @@ func (d *directory) replicate(b *board.Board) (_ *images, err error) {
 		case uicrWearFile:
 			image = &im.uicrWear
 		case externalFile:
-			image, copied = &im.external, nil
+			image = &im.external
+			copied = areaExtents(b, c.name, areas)
 		case externalWearFile:
 			image = &im.externalWear
 		}

@@ -85,6 +85,30 @@ type MemoryReport struct {
 	PageWear []uint32 `json:"-"`
 }
 
+// Area returns an area by its name, and the memory that it is in; nil if there is
+// none.
+func (r *Report) Area(name string) (*MemoryReport, *AreaReport) {
+	for i := range r.Memories {
+		m := &r.Memories[i]
+		for j := range m.Areas {
+			if m.Areas[j].Name == name {
+				return m, &m.Areas[j]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// WearOf returns the wear of each page of an area of the memory, nil where nothing
+// wears.
+func (m *MemoryReport) WearOf(a *AreaReport) []uint32 {
+	if m.PageWear == nil {
+		return nil
+	}
+	first := (a.Base - m.Base) / m.Page
+	return m.PageWear[first : first+a.Size/m.Page]
+}
+
 // End returns the first address after the memory.
 func (m *MemoryReport) End() uint32 { return m.Base + m.Size }
 
