@@ -27,6 +27,11 @@ written. Written words are those since the erase of their page.
 
 Flags:
   --json      the same as JSON
+  --storage   look at Internal Trusted Storage, Protected Storage and the NV
+              counters instead: assets and records, how full, how much still fits,
+              wear of each page. Of contents, uids and owners it says nothing. A
+              running device is seen at one moment, perhaps amid a write; spe fsck
+              says of one that is not running what is damaged, and where
   --svg FILE  draw the memory map, with rights and a wear heat map, and print
               nothing; - is stdout. A file that exists is replaced
 `
@@ -39,6 +44,7 @@ func inspectDevice(args []string, stdout, _ io.Writer) error {
 	flags := flag.NewFlagSet("inspect", flag.ContinueOnError)
 	asJSON := flags.Bool("json", false, "")
 	svg := flags.String("svg", "", "")
+	storage := flags.Bool("storage", false, "")
 	dir, err := parse(flags, args)
 	if err != nil {
 		return err
@@ -46,12 +52,23 @@ func inspectDevice(args []string, stdout, _ io.Writer) error {
 	if *asJSON && *svg != "" {
 		return &usageError{reason: "--json or --svg, not both"}
 	}
+	if *storage && *svg != "" {
+		return &usageError{reason: "--storage or --svg, not both"}
+	}
 	if *svg != "" && *svg != "-" && within(*svg, dir) {
 		return &usageError{reason: "the picture does not go into the device"}
 	}
-	// The device's keys are in this process for a moment.
+	// The device's keys are in this process for a moment, and with --storage what
+	// it has stored.
 	if err := harden(); err != nil {
 		return err
+	}
+	if *storage {
+		r, err := examineStorage(dir, false)
+		if err != nil {
+			return err
+		}
+		return writeStorage(stdout, r, *asJSON, func() string { return storageTable(r, dir) })
 	}
 	r, err := platform.Inspect(dir)
 	if err != nil {

@@ -58,8 +58,7 @@ func (c *column) cellSize(heights []int) int {
 // picture of tens of thousands of pages small. One unit of the path is a page.
 func (p *picture) heat(m *platform.MemoryReport, a *platform.AreaReport, x, y, width, cell int) {
 	across := width / cell
-	first := int((a.Base - m.Base) / m.Page)
-	pages := m.PageWear[first : first+int(a.Size/m.Page)]
+	pages := m.WearOf(a)
 	const roomy = 6 // pixels: from here on there is a gap between pages
 	thick := "1"
 	if cell >= roomy {

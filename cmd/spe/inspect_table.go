@@ -26,16 +26,6 @@ func reportTable(r *platform.Report, dir string) string {
 }
 
 func heading(r *platform.Report, dir string) string {
-	state := r.Lifecycle
-	switch state {
-	case platform.LifecycleBlank:
-		state = "blank: wiped, with no keys and nothing to boot"
-	case platform.LifecycleErasing:
-		state = "erasing: an ERASEALL has begun, which the next boot completes"
-	}
-	if r.UsedBy != 0 {
-		state += fmt.Sprintf(" (in use by pid %d)", r.UsedBy)
-	}
 	debug := fmt.Sprintf("%s; APPROTECT %s, SECUREAPPROTECT %s, ERASEPROTECT %s", r.Debug.Policy,
 		protection(r.Debug.APProtect), protection(r.Debug.SecureAPProtect), protection(r.Debug.EraseProtect))
 	t := table{align: "ll"}
@@ -43,13 +33,27 @@ func heading(r *platform.Report, dir string) string {
 	t.row("board", fmt.Sprintf("%s, keys in the KMU for the %s", r.Board, r.KeyHardware))
 	t.row("id", r.ID)
 	t.row("made", r.Created.UTC().Format(time.DateTime)+" UTC")
-	t.row("state", state)
+	t.row("state", stateWords(r.Lifecycle, r.UsedBy))
 	t.row("debug", debug)
 	t.row("", portWords(r))
 	for i, words := range itsWords(&r.ITS) {
 		t.row([]string{"ITS", ""}[min(i, 1)], words)
 	}
 	return t.String()
+}
+
+// stateWords is a device's lifecycle, and which process uses it.
+func stateWords(lifecycle string, usedBy int) string {
+	switch lifecycle {
+	case platform.LifecycleBlank:
+		lifecycle = "blank: wiped, with no keys and nothing to boot"
+	case platform.LifecycleErasing:
+		lifecycle = "erasing: an ERASEALL has begun, which the next boot completes"
+	}
+	if usedBy != 0 {
+		lifecycle += fmt.Sprintf(" (in use by pid %d)", usedBy)
+	}
+	return lifecycle
 }
 
 func protection(on bool) string {

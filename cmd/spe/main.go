@@ -18,6 +18,7 @@ Usage:
   spe provision DIR [--board nrf5340]   make a device: a directory with its flash and keys
   spe run DIR                           boot it, and serve its doors until SIGTERM
   spe inspect DIR                       show its memory map, rights, wear and slots
+  spe fsck DIR                          check its storage, and say what a boot would repair
   spe version                           say which one this is
   spe help [COMMAND]
 
@@ -42,7 +43,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // run runs the command that args names. The exit status is 0, 1 when what was
 // asked for failed, 2 when it was asked for wrongly.
 func run(args []string, stdout, stderr io.Writer) int {
-	commands := []command{provisionCommand(), runCommand(), inspectCommand()}
+	commands := []command{provisionCommand(), runCommand(), inspectCommand(), fsckCommand()}
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
 		return 2
