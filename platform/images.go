@@ -93,8 +93,11 @@ func flashExtents(b *board.Board, attr bus.Attribute) []extent {
 }
 
 // areaCells returns the file that has an area's cells, and where in it they are;
-// "" if the board has no such area.
+// "" if the device has no such area.
 func areaCells(b *board.Board, name string) (file string, run extent) {
+	if a, ok := b.External.Area(name); ok {
+		return externalFile, extent{int64(a.Base), int64(a.Size)}
+	}
 	a, ok := b.Area(name)
 	switch {
 	case !ok:

@@ -87,7 +87,7 @@ func fsckTable(r *storageReport, dir string) string {
 	t.row("area", "in", "base", "size", "state", "assets", "corrupt", "torn", "full", "worn")
 	for i := range r.Areas {
 		a := &r.Areas[i]
-		row := []string{a.Name, a.Memory, fmt.Sprintf("0x%08x", a.Base), size(a.Size), string(a.State), "", "", "", "", a.worn()}
+		row := []string{a.Name, a.Memory, a.address(), size(a.Size), string(a.State), "", "", "", "", a.worn()}
 		if s := a.Store; s != nil {
 			for i, n := range []int{s.Assets, s.Corrupt, s.Torn} {
 				row[5+i] = fmt.Sprint(n)

@@ -32,7 +32,7 @@ func storageTable(r *storageReport, dir string) string {
 func (a *storageArea) title() string {
 	name := map[string]string{board.ITS: "INTERNAL TRUSTED STORAGE", board.PS: "PROTECTED STORAGE", board.NVCounters: "NV COUNTERS"}[a.Name]
 	pages := a.Size / a.PageSize
-	return fmt.Sprintf("%s  %s: %s, %s from 0x%08x, %s", name, a.Name, a.Memory, size(a.Size), a.Base,
+	return fmt.Sprintf("%s  %s: %s, %s from %s, %s", name, a.Name, a.Memory, size(a.Size), a.address(),
 		plural(int(pages), "page")+" of "+size(a.PageSize))
 }
 

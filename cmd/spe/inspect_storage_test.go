@@ -30,7 +30,7 @@ func fitsScreen(t *testing.T, text string) {
 // never told of damage, unless that it did not get a moment's view; and once the
 // client rests, all is there. Offline means offline.
 func TestStorageWhileRunning(t *testing.T) {
-	r := start(t, provisioned(t, board.Default))
+	r := start(t, provisioned(t))
 	r.says(t, r.ready())
 	storage := its.New(r.gate(t))
 	set := func(i int) error { return storage.Set(storedUID, fmt.Appendf(nil, "%s %d", storedMarker, i), 0) }
@@ -92,7 +92,7 @@ func TestStorageWhileRunning(t *testing.T) {
 
 // TestStorageSpace: what is shown of a store is what is in it.
 func TestStorageSpace(t *testing.T) {
-	dir := provisioned(t, board.Default)
+	dir := provisioned(t)
 	r := start(t, dir)
 	r.says(t, r.ready())
 	storage := its.New(r.gate(t))
@@ -135,7 +135,7 @@ func made() *storageReport {
 	r := &storageReport{Board: "virt", Lifecycle: "secured", UsedBy: 4_194_304, Damaged: true}
 	for _, name := range []string{board.ITS, board.PS, board.NVCounters} {
 		a := storageArea{
-			Name: name, Memory: platform.MemoryExternal, Base: 0xfffff000, Size: 64 << 20, PageSize: 4096, State: areaInterrupted,
+			Name: name, Memory: platform.MemoryExternal, Base: 0xfffff000, Mapped: false, Size: 64 << 20, PageSize: 4096, State: areaInterrupted,
 			Wear: wearReport{Unit: platform.WearLine, Endurance: 100_000, Max: 1<<32 - 1, Mean: 99999.9, Pages: make([]uint32, 1<<14)},
 		}
 		if name == board.NVCounters {
@@ -234,7 +234,7 @@ func TestStorageJSONNames(t *testing.T) {
 		names string
 	}{
 		{"report", r, "areas board damaged device_id lifecycle used_by_pid"},
-		{"area", its, "base damage memory name page_size repairs size state store wear"},
+		{"area", its, "base damage mapped memory name page_size repairs size state store wear"},
 		{"store", its["store"], "asset_bytes assets capacity_bytes corrupt_assets dead_bytes free_bytes largest_asset live_bytes pages pages_in_use records removals torn_records"},
 		{"counters", counters["counters"], "moves records room_for_records"},
 		{"wear", its["wear"], "endurance max mean min pages unit"},

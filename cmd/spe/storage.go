@@ -31,7 +31,8 @@ type storageReport struct {
 type storageArea struct {
 	Name     string    `json:"name"`
 	Memory   string    `json:"memory"`
-	Base     uint32    `json:"base"` // address; offset in a memory that is not mapped
+	Mapped   bool      `json:"mapped"` // the memory has addresses
+	Base     uint32    `json:"base"`   // address, or offset in a memory that has none
 	Size     uint32    `json:"size"`
 	PageSize uint32    `json:"page_size"`
 	State    areaState `json:"state"`
@@ -133,14 +134,25 @@ func examineStorage(dir string, offline bool) (_ *storageReport, err error) {
 
 func newStorageArea(r *platform.Report, name string) storageArea {
 	m, a := r.Area(name)
+	base := a.Base
+	if !m.Mapped {
+		base -= m.Base
+	}
 	return storageArea{
-		Name: name, Memory: m.Name, Base: a.Base, Size: a.Size, PageSize: m.Page,
+		Name: name, Memory: m.Name, Mapped: m.Mapped, Base: base, Size: a.Size, PageSize: m.Page,
 		Wear: wearReport{
 			Unit: m.WearUnit, Endurance: m.Endurance,
 			Min: a.Cells.Min, Mean: a.Cells.Mean, Max: a.Cells.Max, Pages: m.WearOf(a),
 		},
 		Damage: []finding{}, Repairs: []finding{},
 	}
+}
+
+func (a *storageArea) address() string {
+	if !a.Mapped {
+		return fmt.Sprintf("+0x%08x", a.Base)
+	}
+	return fmt.Sprintf("0x%08x", a.Base)
 }
 
 // notBooting is what damage means that the secure world refuses.
