@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 
+	"go.uber.org/zap"
+
 	"github.com/postern-spe/postern/partitions/attestation"
 	"github.com/postern-spe/postern/partitions/crypto"
 	"github.com/postern-spe/postern/partitions/echo"
@@ -14,6 +16,7 @@ import (
 	"github.com/postern-spe/postern/partitions/ps"
 	"github.com/postern-spe/postern/platform"
 	"github.com/postern-spe/postern/platform/board"
+	"github.com/postern-spe/postern/platform/counters"
 	"github.com/postern-spe/postern/spe/manifest"
 	"github.com/postern-spe/postern/spe/service"
 	"github.com/postern-spe/postern/spe/spm"
@@ -34,7 +37,7 @@ func (e entry) parse() (spm.Partition, error) {
 
 // partitions returns the partitions of a device: manifest, code, and the
 // hardware that each is given.
-func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) ([]spm.Partition, error) {
+func partitions(soc *platform.SoC, log *zap.Logger, measured <-chan measurement, benchEcho bool) ([]spm.Partition, error) {
 	internal, err := soc.Area(board.ITS)
 	if err != nil {
 		return nil, err
@@ -51,7 +54,12 @@ func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) 
 		{"crypto", crypto.Manifest(), func() service.Partition {
 			return crypto.New(crypto.Config{Random: soc.TRNG, Engine: soc.Keys, KeySlots: keySlots(soc)})
 		}},
-		{"ps", ps.Manifest(), func() service.Partition { return ps.New(ps.Config{}) }},
+		{"ps", ps.Manifest(), func() service.Partition {
+			return ps.New(ps.Config{
+				Counter: rollbackCounter{soc.Counters},
+				Notice:  func(line string) { log.Warn("protected storage", zap.String("found", line)) },
+			})
+		}},
 		{"attestation", attestation.Manifest(), func() service.Partition {
 			return attestation.New(attestation.Config{Device: device})
 		}},
@@ -75,6 +83,13 @@ func partitions(soc *platform.SoC, measured <-chan measurement, benchEcho bool) 
 	}
 	return parts, nil
 }
+
+// rollbackCounter is the counter that the medium of Protected Storage is held
+// against.
+type rollbackCounter struct{ counters *counters.Counters }
+
+func (c rollbackCounter) Read() (uint32, error) { return c.counters.Read(counters.PS0) }
+func (c rollbackCounter) Increment() error      { return c.counters.Increment(counters.PS0) }
 
 // identity is what the attestation partition is told of the device.
 type identity struct {

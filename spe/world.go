@@ -153,7 +153,7 @@ func (w *World) start(o Options, measured <-chan measurement) error {
 	if err := w.soc.Boot(); err != nil {
 		return err
 	}
-	parts, err := partitions(w.soc, measured, o.BenchEcho)
+	parts, err := partitions(w.soc, w.log, measured, o.BenchEcho)
 	if err != nil {
 		return err
 	}

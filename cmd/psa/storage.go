@@ -55,9 +55,9 @@ asset is 3836 bytes, with nothing else there.`,
 		name:  "ps",
 		short: "Keep assets encrypted in the device's protected storage (PS)",
 		room: `On the nRF5340, as on the nRF9160, PS has 16 KiB of flash: about 12 KB of assets
-of all clients together, 92 bytes and more for each one's header included. The
-largest asset is 11524 bytes, with nothing else there; the largest made by
-"psa ps create" is 4784, since room for changing it is kept besides.`,
+of all clients together, 96 bytes and more for each one's header included. The
+largest asset is 11032 bytes, with nothing else there; the largest made by
+"psa ps create" is 4676, since room for changing it is kept besides.`,
 		free: "`psa ps remove` frees room",
 		open: func(gate veneer.Gate) storage { return ps.New(gate) },
 	}

@@ -24,6 +24,8 @@ type area struct {
 	used     map[int32]usage      // where there are limits
 	kept     map[flashlog.Key]int // stored bytes of assets with KeepRoom
 	promised int                  // the largest of kept, nothing for none: what the store has been told
+
+	listed []uint64 // the uids that are being listed, ascending; nil: none
 }
 
 // nothing is the size of no asset.

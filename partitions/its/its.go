@@ -41,7 +41,7 @@ func New(cfg Config) service.Partition {
 	return service.Partition{
 		Init: func(service.Runtime) error { return p.open(cfg) },
 		Services: map[string]service.Handler{
-			ServiceName: service.Routes(map[int32]service.Route{
+			ServiceName: listing(service.Routes(map[int32]service.Route{
 				contract.CallSet: {
 					In: []service.Length{service.Exactly(contract.UIDSize), service.Any, service.Exactly(contract.FlagsSize)},
 					Do: p.set,
@@ -60,7 +60,12 @@ func New(cfg Config) service.Partition {
 					In: []service.Length{service.Exactly(contract.UIDSize)},
 					Do: p.remove,
 				},
-			}, veneer.ErrNotSupported, veneer.ErrProgrammerError),
+				contract.CallList: {
+					In:  []service.Length{service.Exactly(contract.UIDSize)},
+					Out: []service.Length{service.AtLeast(contract.EntrySize)},
+					Do:  p.list,
+				},
+			}, veneer.ErrNotSupported, veneer.ErrProgrammerError)),
 		},
 	}
 }

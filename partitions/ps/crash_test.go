@@ -3,9 +3,13 @@ package ps
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"maps"
+	"strings"
 	"testing"
 
 	"github.com/postern-spe/postern/veneer"
+	"github.com/postern-spe/postern/veneer/its"
 	contract "github.com/postern-spe/postern/veneer/ps"
 )
 
@@ -48,12 +52,12 @@ func TestPowerCuts(t *testing.T) {
 			}
 			return w.client(-1).Set(uid, []byte(data), 0)
 		}
-		before, stride := w.protected.clone(), 1+step%11
+		before, stride := w.save(), 1+step%11
 		if raceEnabled {
 			stride *= 8 // one goroutine, and slow: nothing for the detector
 		}
 		for cut := 0; ; cut += stride {
-			w.protected = before.clone()
+			w.restore(before)
 			if err := w.boot(); err != nil {
 				t.Fatal(err)
 			}
@@ -86,6 +90,85 @@ func TestPowerCuts(t *testing.T) {
 		} else {
 			held[uid] = data
 		}
+	}
+	t.Logf("%d cuts", cuts)
+}
+
+// TestPowerCutsOfRecovery cuts power at the words, erases and increments of a run
+// of all kinds of changes, and again at those of the start that follows: what was
+// answered is there, the rest wholly or not at all, and nobody is blamed for it.
+func TestPowerCutsOfRecovery(t *testing.T) {
+	w := newWorld(t)
+	slot := func(a Asset) its.UID { return its.UID(a.UID%2+1) << 8 }
+	start := func() {
+		t.Helper()
+		reboot(t, w)
+		w.part.store.slot = slot
+	}
+	start()
+	before, cuts := &version{held: map[contract.UID]string{}}, 0
+	for step := range 30 {
+		uid, data := contract.UID(step*5%6+1), fmt.Sprintf("step %d", step)
+		after := &version{held: maps.Clone(before.held)}
+		var do func(*contract.Client) error
+		switch _, there := before.held[uid]; {
+		case there && step%4 == 3:
+			do = func(c *contract.Client) error { return c.Remove(uid) }
+			delete(after.held, uid)
+		case there && step%4 == 2:
+			do = func(c *contract.Client) error { return c.SetExtended(uid, 0, []byte(data)) }
+			after.held[uid] = data + before.held[uid][min(len(data), len(before.held[uid])):]
+		default:
+			do = func(c *contract.Client) error {
+				return c.Set(uid, append([]byte(data), bytes.Repeat([]byte{7}, 500)...), contract.Flags(step%5&4))
+			}
+			after.held[uid] = data + strings.Repeat("\x07", 500)
+		}
+		stride := 1 + step%5
+		if raceEnabled {
+			stride *= 8 // one goroutine, and slow: nothing for the detector
+		}
+		saved := w.save()
+		for cut := step % stride; ; cut += stride {
+			w.restore(saved)
+			start()
+			w.protected.cut = cut
+			err := do(w.client(-1))
+			if err == nil {
+				break
+			} else if !w.protected.off {
+				t.Fatalf("step %d: %v", step, err)
+			}
+			*w.protected.supply = supply{cut: -1}
+			torn := w.save()
+			for again := cut % (29 * stride); ; again += 29 * stride {
+				w.restore(torn)
+				w.noticed = nil
+				w.protected.cut = again
+				if err := w.boot(); err == nil {
+					_, _ = w.client(-1).Info(1)
+				}
+				off := w.protected.off
+				*w.protected.supply = supply{cut: -1}
+				start()
+				if len(w.noticed) > 0 {
+					t.Fatalf("step %d, cut %d, again %d: %q", step, cut, again, w.noticed)
+				}
+				now := after
+				if got, err := w.client(-1).ReadAll(uid); (err == nil) != (before.held[uid] == "") && string(got) == before.held[uid] {
+					now = before
+				}
+				holds(t, w, now, none)
+				if t.Failed() {
+					t.Fatalf("step %d, cut %d, again %d", step, cut, again)
+				}
+				cuts++
+				if !off {
+					break
+				}
+			}
+		}
+		before = after
 	}
 	t.Logf("%d cuts", cuts)
 }

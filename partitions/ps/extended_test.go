@@ -126,12 +126,12 @@ func TestRoomIsKeptOverCuts(t *testing.T) {
 		}
 	}
 	data := bytes.Repeat([]byte{7}, 2000)
-	full, stride, cuts := w.protected.clone(), 5, 0
+	full, stride, cuts := w.save(), 5, 0
 	if raceEnabled {
 		stride *= 8
 	}
 	for cut := 0; ; cut += stride {
-		w.protected = full.clone()
+		w.restore(full)
 		if err := w.boot(); err != nil {
 			t.Fatal(err)
 		}
@@ -180,12 +180,12 @@ func TestExtendedPowerCuts(t *testing.T) {
 			want = append(want[:at], append(part, want[min(len(want), at+len(part)):]...)...)
 			do = func() error { return w.client(-1).SetExtended(1, uint32(at), part) }
 		}
-		before, stride := w.protected.clone(), 1+step%7
+		before, stride := w.save(), 1+step%7
 		if raceEnabled {
 			stride *= 8
 		}
 		for cut := 0; ; cut += stride {
-			w.protected = before.clone()
+			w.restore(before)
 			if err := w.boot(); err != nil {
 				t.Fatal(err)
 			}

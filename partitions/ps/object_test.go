@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	contract "github.com/postern-spe/postern/veneer/ps"
+	"github.com/postern-spe/postern/veneer/psa"
 )
 
 // TestObjectFormat opens stored objects with Go's own cryptography.
@@ -21,18 +22,20 @@ func TestObjectFormat(t *testing.T) {
 		name          string
 		set           func(*contract.Client) error
 		flags         uint32
+		epoch         uint32
 		capacity      int
 		inClear, once bool
 	}{
-		{"set", func(c *contract.Client) error { return c.Set(contract.UID(a.UID), data, 4) }, 4, 25, false, false},
-		{"write-once", func(c *contract.Client) error { return c.Set(contract.UID(a.UID), data, 1) }, 1, 25, false, true},
-		{"set, in the clear", func(c *contract.Client) error { return c.Set(contract.UID(a.UID), data, 2) }, 2, 25, true, false},
+		{"set", func(c *contract.Client) error { return c.Set(contract.UID(a.UID), data, 4) }, 4, 0, 25, false, false},
+		{"write-once", func(c *contract.Client) error { return c.Set(contract.UID(a.UID), data, 1) }, 1, 1, 25, false, false},
+		{"write-once, not protected", func(c *contract.Client) error { return c.Set(contract.UID(a.UID), data, 5) }, 5, 0, 25, false, true},
+		{"set, in the clear", func(c *contract.Client) error { return c.Set(contract.UID(a.UID), data, 2) }, 2, 1, 25, true, false},
 		{"created", func(c *contract.Client) error {
 			return errors.Join(c.Create(contract.UID(a.UID), 40, 0), c.SetExtended(contract.UID(a.UID), 0, data))
-		}, created, 40, false, false},
+		}, created, 1, 40, false, false},
 		{"created, in the clear", func(c *contract.Client) error {
 			return errors.Join(c.Create(contract.UID(a.UID), 40, 6), c.SetExtended(contract.UID(a.UID), 0, data))
-		}, created | 6, 40, true, false},
+		}, created | 6, 0, 40, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -40,22 +43,22 @@ func TestObjectFormat(t *testing.T) {
 				t.Fatal(err)
 			}
 			b := w.stored(t, a)
-			header := slices.Concat([]byte("PO01"), u32(0xffffffff), u64(a.UID), u32(c.flags), u32(25), u32(uint32(c.capacity)))
-			if !bytes.Equal(b[:28], header) {
-				t.Errorf("header %x, want %x", b[:28], header)
+			header := slices.Concat([]byte("PO02"), u32(0xffffffff), u64(a.UID), u32(c.flags), u32(25), u32(uint32(c.capacity)), u32(c.epoch))
+			if !bytes.Equal(b[:32], header) {
+				t.Errorf("header %x, want %x", b[:32], header)
 			}
 			ad := slices.Concat(header, u64(uint64(w.at(a))))
 			want := append(bytes.Clone(data), make([]byte, c.capacity-len(data))...)
-			sealed := b[40:]
+			sealed := b[44:]
 			if c.inClear {
-				ad, sealed = append(ad, b[40:40+c.capacity]...), b[40+c.capacity:]
+				ad, sealed = append(ad, b[44:44+c.capacity]...), b[44+c.capacity:]
 			}
-			plain, err := ownGCM(t, w, a).Open(nil, b[28:40], sealed, ad)
+			plain, err := ownGCM(t, w, a.Owner).Open(nil, b[32:44], sealed, ad)
 			if err != nil {
 				t.Error(err)
 			}
 			if c.inClear {
-				plain = b[40 : 40+c.capacity]
+				plain = b[44 : 44+c.capacity]
 			}
 			if !bytes.Equal(plain, want) {
 				t.Errorf("contents %q", plain)
@@ -71,10 +74,10 @@ func TestObjectFormat(t *testing.T) {
 	}
 }
 
-// ownGCM returns the cipher of an asset without the partitions.
-func ownGCM(t *testing.T, w *world, a Asset) cipher.AEAD {
+// ownGCM returns the cipher of an owner without the partitions.
+func ownGCM(t *testing.T, w *world, owner int32) cipher.AEAD {
 	t.Helper()
-	key, err := hkdf.Key(sha256.New, w.huk[:], nil, string(append(u32(uint32(a.Owner)), u64(a.UID)...)), 32)
+	key, err := hkdf.Key(sha256.New, w.huk[:], nil, "PS owner"+string(u32(uint32(owner))), 32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,11 +108,13 @@ func TestNoncesDiffer(t *testing.T) {
 
 // FuzzParseObject checks that what is accepted is what would be written.
 func FuzzParseObject(f *testing.F) {
-	o := object{asset: Asset{-1, 7}, size: 3, capacity: 3}
+	o := object{asset: Asset{-1, 7}, epoch: 1, size: 3, capacity: 3}
 	f.Add(append(o.appendTo(nil), make([]byte, nonceSize+3+tagSize)...))
-	o = object{asset: Asset{-1, 7}, flags: flagCreated, size: 3, capacity: 9}
+	o = object{asset: Asset{-1, 7}, flags: flagCreated | psa.StorageNoReplayProtection, size: 3, capacity: 9}
 	f.Add(append(o.appendTo(nil), make([]byte, nonceSize+9+tagSize)...))
-	f.Add([]byte("PO01"))
+	o = object{flags: flagLost | psa.StorageWriteOnce, epoch: 1}
+	f.Add(append(o.appendTo(nil), make([]byte, nonceSize+tagSize)...))
+	f.Add([]byte("PO02"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		o, nonce, sealed, err := parseObject(b)
 		if err != nil {

@@ -1,63 +1,9 @@
-// Package ps is the Protected Storage partition: all of psa/protected_storage.h of
-// the PSA Secure Storage API 1.0.4 (SID 0x60), with TF-M 2.3's messages, and with
-// messages of this project for psa_ps_create and psa_ps_set_extended, which TF-M
-// lacks. The secure world boots it; non-secure programs and secure partitions call
-// it through the SPM, with package veneer/ps or TF-M's own C sources.
-//
-// Two sides are hostile. The caller chooses everything in a message but the
-// owner, which the SPM names. And the medium, which Internal Trusted Storage
-// keeps for this partition, may be read and written by somebody with a probe or
-// a soldering iron: what comes back from it is believed only after it
-// authenticates. Whoever can write the medium can destroy an asset; he cannot
-// read one, change one, or pass one for another's, for another uid's or for one
-// with other flags. What he can do here is put back a whole earlier state of an
-// asset, or take it away: protection against rollback, which needs counters
-// outside the medium, is not part of this package yet. NO_REPLAY_PROTECTION is
-// kept, authenticated, and says which assets it will leave out.
-//
-// # Objects
-//
-// An asset is one object of Internal Trusted Storage, so that one set there is
-// the commit of one change here, and a power cut leaves the old asset or the new:
-//
-//	0 format u32   4 owner i32   8 uid u64   16 flags u32   20 size u32
-//	24 capacity u32   28 nonce, 12 bytes   40 contents, capacity bytes   tag, 16 bytes
-//
-// The cipher is AES-256-GCM in the Crypto partition. Each asset has its own key,
-// HKDF-SHA-256 of the hardware unique key with the owner and the uid as info, as
-// in TF-M but for the size; keys never leave Crypto. The additional data is
-// bytes 0..27 and the object's uid in Internal Trusted Storage. Contents are
-// encrypted; those of an asset with NO_CONFIDENTIALITY are stored as they are, and
-// are additional data too. Contents past the size are zeros.
-//
-// The nonce is random. With q sets of one asset, two nonces are the same with a
-// chance of less than q^2/2^97. Flash sets the bound for q: 4 pages that endure
-// 10,000 erases take less than 2^23 objects of the smallest size, which makes
-// 2^-51; a counter would have to be stored, and could be rolled back.
-//
-// # Assets that are created
-//
-// psa_ps_create stores the object with all of its capacity at once, and marks it
-// for Internal Trusted Storage with its.KeepRoom, which keeps room for one more
-// object of the largest such capacity. So psa_ps_set_extended, which writes the
-// whole object anew, finds room however full the medium is. It costs as much flash
-// as a set of the capacity does, for any number of bytes: one object means one
-// commit, one nonce, one tag. psa_ps_set on such an asset makes it an ordinary one.
-//
-// # Where an object is
-//
-// An owner and a uid are 96 bits, a uid of Internal Trusted Storage has 64, of
-// which this package takes 56 from a hash and 8 for a slot. An asset is in the
-// first slot of its hash that is not another asset's. Two assets with the same
-// hash thus cost a step more, and are never taken for each other: the object
-// itself says whose it is. When an asset leaves a slot and the next slot is not
-// empty, an authenticated hole stays behind, so that what lies beyond is still
-// found. Every operation changes one object in one step.
 package ps
 
 import (
 	_ "embed"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/postern-spe/postern/spe/service"
 	"github.com/postern-spe/postern/veneer"
@@ -76,16 +22,18 @@ func Manifest() []byte { return []byte(manifest) }
 const ServiceName = "TFM_PROTECTED_STORAGE_SERVICE"
 
 // Sealer is the cryptography of the partition: authenticated encryption under a
-// key of its own for every asset, made from a secret of this device.
+// key for every owner of assets, made from a secret of this device.
 type Sealer interface {
 	// Nonce fills p with random bytes.
 	Nonce(p []byte) error
+	// Secret fills p with bytes that are this device's, the same at each start.
+	Secret(p []byte) error
 	// Seal appends plaintext, encrypted, and its tag to dst. ad is authenticated
 	// besides. dst has room for it and does not overlap plaintext.
-	Seal(dst []byte, a Asset, nonce, plaintext, ad []byte) ([]byte, error)
+	Seal(dst []byte, owner int32, nonce, plaintext, ad []byte) ([]byte, error)
 	// Open checks ciphertext, which ends in its tag, and appends the plaintext
 	// to dst. ErrInvalidSignature: it is not what Seal made of these arguments.
-	Open(dst []byte, a Asset, nonce, ciphertext, ad []byte) ([]byte, error)
+	Open(dst []byte, owner int32, nonce, ciphertext, ad []byte) ([]byte, error)
 }
 
 // Asset names an asset: the same uid of two owners is two assets.
@@ -99,6 +47,13 @@ type Config struct {
 	// Sealer makes the cryptography over the partition's gate; nil is
 	// NewCryptoSealer.
 	Sealer func(g veneer.Gate) Sealer
+
+	// Counter is what the medium is held against. It is this partition's alone.
+	Counter Counter
+
+	// Notice is told, in a line for the secure log, when a start finds that the
+	// medium is not what it was left as. May be nil.
+	Notice func(line string)
 }
 
 // New returns the partition.
@@ -112,7 +67,21 @@ func build(p *partition, cfg Config) service.Partition {
 			if cfg.Sealer == nil {
 				cfg.Sealer = NewCryptoSealer
 			}
-			p.store = store{its: its.New(rt), sealer: cfg.Sealer(rt), slot: slotHash}
+			if cfg.Notice == nil {
+				cfg.Notice = func(string) {}
+			}
+			if cfg.Counter == nil {
+				return fmt.Errorf("ps: no counter: %w", veneer.ErrServiceFailure)
+			}
+			objects, sealer := its.New(rt), cfg.Sealer(rt)
+			p.store = store{
+				its: objects, sealer: sealer, slot: slotHash,
+				ledger: ledger{its: objects, sealer: sealer, counter: cfg.Counter, notice: cfg.Notice},
+			}
+			// A start reads; it writes when the first message comes, so that a device
+			// that is only switched on does not wear. What fails now is tried again
+			// then, and answered.
+			_ = p.store.ledger.load()
 			return nil
 		},
 		Services: map[string]service.Handler{

@@ -18,7 +18,7 @@ func TestAnotherClientsUID(t *testing.T) {
 		if err := w.client(-1).Set(1, []byte("my secret"), 0); err != nil {
 			t.Fatal(err)
 		}
-		before := w.protected.clone()
+		before := w.save()
 		c := w.client(client)
 		for name, call := range map[string]func() error{
 			"get":          func() error { _, err := c.Get(1, 0, make([]byte, 9)); return err },
@@ -53,7 +53,7 @@ func TestDamageIsLogged(t *testing.T) {
 		if err := w.objects().Set(w.at(Asset{-1, 1}), b, 0); err != nil {
 			t.Fatal(err)
 		}
-		before := w.protected.clone()
+		before := w.save()
 		for call, f := range map[string]func(*contract.Client) error{
 			"get":          func(c *contract.Client) error { _, err := c.Get(1, 0, make([]byte, 9)); return err },
 			"get_info":     func(c *contract.Client) error { _, err := c.Info(1); return err },

@@ -9,20 +9,26 @@ import (
 	"github.com/postern-spe/postern/veneer/psa"
 )
 
-// keysKept is how many derived keys stay in Crypto for the next use: a program
-// that works on a few assets derives each key once.
+// keysKept is how many derived keys stay in Crypto for the next use, besides the
+// partition's own: more owners than this at a time are rare.
 const keysKept = 8
+
+// What the keys are derived for.
+const (
+	ownerLabel  = "PS owner" // with the owner, i32
+	secretLabel = "PS fingerprints"
+)
 
 // cryptoSealer is the Sealer over the Crypto partition.
 type cryptoSealer struct {
 	crypto *crypto.Client
+	own    keptKey // every change uses it
 	kept   [keysKept]keptKey
 	next   int // the kept key that gives way next
-	info   [12]byte
 }
 
 type keptKey struct {
-	asset Asset
+	owner int32
 	id    psa.KeyID // psa.NullKey: unused
 }
 
@@ -34,25 +40,25 @@ func NewCryptoSealer(g veneer.Gate) Sealer { return &cryptoSealer{crypto: crypto
 // Nonce fills p with random bytes of the Crypto partition.
 func (s *cryptoSealer) Nonce(p []byte) error { return s.crypto.Random(p) }
 
-// Seal encrypts with the key of an asset.
-func (s *cryptoSealer) Seal(dst []byte, a Asset, nonce, plaintext, ad []byte) ([]byte, error) {
-	return s.with(a, func(key psa.KeyID) ([]byte, error) {
+// Seal encrypts with the key of an owner.
+func (s *cryptoSealer) Seal(dst []byte, owner int32, nonce, plaintext, ad []byte) ([]byte, error) {
+	return s.with(owner, func(key psa.KeyID) ([]byte, error) {
 		return s.crypto.Seal(dst, key, psa.GCM, nonce, plaintext, ad)
 	})
 }
 
-// Open decrypts with the key of an asset.
-func (s *cryptoSealer) Open(dst []byte, a Asset, nonce, ciphertext, ad []byte) ([]byte, error) {
-	return s.with(a, func(key psa.KeyID) ([]byte, error) {
+// Open decrypts with the key of an owner.
+func (s *cryptoSealer) Open(dst []byte, owner int32, nonce, ciphertext, ad []byte) ([]byte, error) {
+	return s.with(owner, func(key psa.KeyID) ([]byte, error) {
 		return s.crypto.Open(dst, key, psa.GCM, nonce, ciphertext, ad)
 	})
 }
 
-// with uses the key of an asset, once more with a new one if the key that was
+// with uses the key of an owner, once more with a new one if the key that was
 // kept is gone: Crypto may have been restarted.
-func (s *cryptoSealer) with(a Asset, use func(psa.KeyID) ([]byte, error)) ([]byte, error) {
+func (s *cryptoSealer) with(owner int32, use func(psa.KeyID) ([]byte, error)) ([]byte, error) {
 	for {
-		k, fresh, err := s.key(a)
+		k, fresh, err := s.key(owner)
 		if err != nil {
 			return nil, err
 		}
@@ -64,15 +70,19 @@ func (s *cryptoSealer) with(a Asset, use func(psa.KeyID) ([]byte, error)) ([]byt
 	}
 }
 
-// key returns the key of an asset, and whether it was derived just now.
-func (s *cryptoSealer) key(a Asset) (k *keptKey, fresh bool, err error) {
+// key returns the key of an owner, and whether it was derived just now.
+func (s *cryptoSealer) key(owner int32) (k *keptKey, fresh bool, err error) {
 	for i := range s.kept {
-		if k := &s.kept[i]; k.id != psa.NullKey && k.asset == a {
+		if k := &s.kept[i]; k.id != psa.NullKey && k.owner == owner && owner != ownKey {
 			return k, false, nil
 		}
 	}
-	k = &s.kept[s.next]
-	s.next = (s.next + 1) % keysKept
+	if k = &s.own; owner != ownKey {
+		k = &s.kept[s.next]
+		s.next = (s.next + 1) % keysKept
+	} else if k.id != psa.NullKey {
+		return k, false, nil
+	}
 	old := k.id
 	k.id = psa.NullKey
 	if old != psa.NullKey {
@@ -81,9 +91,8 @@ func (s *cryptoSealer) key(a Asset) (k *keptKey, fresh bool, err error) {
 			return nil, false, err
 		}
 	}
-	binary.LittleEndian.PutUint32(s.info[:], uint32(a.Owner))
-	binary.LittleEndian.PutUint64(s.info[4:], a.UID)
-	id, err := s.crypto.DeriveKey(psa.HUK, psa.HKDF(psa.SHA256), nil, s.info[:], psa.KeyAttributes{
+	info := binary.LittleEndian.AppendUint32([]byte(ownerLabel), uint32(owner))
+	id, err := s.crypto.DeriveKey(psa.HUK, psa.HKDF(psa.SHA256), nil, info, psa.KeyAttributes{
 		Type:      psa.KeyAES,
 		Bits:      256,
 		Usage:     psa.UsageEncrypt | psa.UsageDecrypt,
@@ -92,6 +101,22 @@ func (s *cryptoSealer) key(a Asset) (k *keptKey, fresh bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	*k = keptKey{a, id}
+	*k = keptKey{owner, id}
 	return k, true, nil
+}
+
+// Secret fills p with bytes that are derived for nothing else.
+func (s *cryptoSealer) Secret(p []byte) error {
+	d, err := s.crypto.NewDerivation(psa.HKDF(psa.SHA256))
+	if err != nil {
+		return err
+	}
+	defer d.Abort()
+	if err := d.InputKey(psa.StepSecret, psa.HUK); err != nil {
+		return err
+	}
+	if err := d.InputBytes(psa.StepInfo, []byte(secretLabel)); err != nil {
+		return err
+	}
+	return d.OutputBytes(p)
 }

@@ -24,14 +24,13 @@ func TestSlotHash(t *testing.T) {
 	}
 }
 
-// TestCollisions gives many assets the same hash, down to the one that begins
-// with an object uid that does not exist, and drives them against a map, with
-// restarts: holes are left and filled, nothing is taken for another's.
+// TestCollisions gives many assets the same hash, protected and not, and drives
+// them against a map, with restarts: holes are left and filled, nothing is taken
+// for another's.
 func TestCollisions(t *testing.T) {
 	for name, slot := range map[string]func(Asset) its.UID{
 		"one hash":   func(Asset) its.UID { return 0x1200 },
-		"hash 0":     func(Asset) its.UID { return 0 },
-		"two hashes": func(a Asset) its.UID { return its.UID(a.UID%2) << 8 },
+		"two hashes": func(a Asset) its.UID { return its.UID(a.UID%2+1) << 8 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
@@ -46,7 +45,8 @@ func TestCollisions(t *testing.T) {
 					"set": func(t *rapid.T) {
 						a, c := draw(t)
 						data := string(rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "data"))
-						if err := c.Set(contract.UID(a.UID), []byte(data), 0); err != nil {
+						flags := rapid.SampledFrom([]contract.Flags{0, 4}).Draw(t, "flags")
+						if err := c.Set(contract.UID(a.UID), []byte(data), flags); err != nil {
 							t.Fatal(err)
 						}
 						m[a] = data
@@ -83,8 +83,8 @@ func TestCollisions(t *testing.T) {
 }
 
 // TestCollidingObjectIsAuthenticated puts an object of the right hash, but not
-// authentic, before an asset: it is not a reason to look further, nor to answer
-// that there is nothing.
+// authentic, before an asset: it is not a reason to answer that there is nothing,
+// but to no asset that is there.
 func TestCollidingObjectIsAuthenticated(t *testing.T) {
 	w := newWorld(t)
 	w.part.store.slot = func(Asset) its.UID { return 0x1200 }
@@ -93,22 +93,60 @@ func TestCollidingObjectIsAuthenticated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first := w.storedAt(t, 0x1200)
+	first, second := w.storedAt(t, 0x1200), w.storedAt(t, 0x1201)
 	first[headerSize] ^= 1
-	if err := w.objects().Set(0x1200, first, 0); err != nil {
-		t.Fatal(err)
-	}
-	for uid := range uint64(3) {
-		if err := tampered(w, Asset{-1, uid + 1}); err != nil {
-			t.Errorf("uid %d: %v", uid+1, err)
+	for name, b := range map[string][]byte{"changed": first, "of another slot": second} {
+		if err := w.objects().Set(0x1200, b, 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, uid := range []uint64{1, 3} {
+			if err := tampered(w, Asset{-1, uid}); err != nil {
+				t.Errorf("%s, uid %d: %v", name, uid, err)
+			}
+		}
+		if data, err := w.client(-1).ReadAll(2); err != nil || string(data) != "contents" {
+			t.Errorf("%s, uid 2: %q, %v", name, data, err)
 		}
 	}
-	// An object in another slot of its hash.
-	second := w.storedAt(t, 0x1201)
-	if err := w.objects().Set(0x1200, second, 0); err != nil {
+}
+
+// TestCutOffChain takes an unprotected object away that another asset lies behind:
+// that one is still found, changed and removed, and its old contents never come
+// back.
+func TestCutOffChain(t *testing.T) {
+	w := newWorld(t)
+	slot := func(Asset) its.UID { return 0x1200 }
+	w.part.store.slot = slot
+	c := w.client(-1)
+	if err := errors.Join(c.Set(1, nil, 4), c.Set(2, []byte("old"), 0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := tampered(w, Asset{-1, 2}); err != nil {
+	front := w.storedAt(t, 0x1200)
+	if err := w.objects().Remove(0x1200); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if data, err := c.ReadAll(2); err != nil || string(data) != "old" {
+			t.Fatalf("%q, %v", data, err)
+		}
+		if err := w.boot(); err != nil {
+			t.Fatal(err)
+		}
+		w.part.store.slot = slot
+	}
+	if err := c.Set(2, []byte("new"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.objects().Set(0x1200, front, 0); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := c.ReadAll(2); err != nil || string(data) != "new" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if err := c.Remove(2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Info(2); !errors.Is(err, veneer.ErrDoesNotExist) {
 		t.Error(err)
 	}
 }

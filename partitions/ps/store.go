@@ -24,7 +24,8 @@ func slotHash(a Asset) its.UID {
 	binary.LittleEndian.PutUint32(b[:], uint32(a.Owner))
 	binary.LittleEndian.PutUint64(b[4:], a.UID)
 	h := sha256.Sum256(b[:])
-	return its.UID(binary.LittleEndian.Uint64(h[:])) &^ (slots - 1)
+	// What is below is the root's.
+	return max(its.UID(binary.LittleEndian.Uint64(h[:]))&^(slots-1), slots)
 }
 
 // store keeps sealed objects in Internal Trusted Storage. It is for one
@@ -33,6 +34,7 @@ type store struct {
 	its    *its.Client
 	sealer Sealer
 	slot   func(Asset) its.UID
+	ledger ledger
 
 	raw []byte // an object as it is stored
 	// plain is adSize bytes and then an asset's contents, cleared after use: what
@@ -56,43 +58,97 @@ type place struct {
 // contents is what the asset holds.
 func (p *place) contents() []byte { return p.data[:p.object.size] }
 
+// ready has the ledger know what is stored, and what was stored last stay so,
+// before anything is answered: at first, and after a failure that left it in doubt.
+func (s *store) ready() error {
+	l := &s.ledger
+	if l.loaded && l.started {
+		return nil
+	}
+	if !l.loaded {
+		if err := l.load(); err != nil {
+			return err
+		}
+	}
+	l.started = true
+	if l.lost == 0 {
+		// If this fails it is tried again by what needs it: assets can be read.
+		_ = l.settle()
+		return nil
+	}
+	// In the place of what is lost comes a mark, as an ordinary change: the medium
+	// is what the root says again, and the next damage can be told apart. Where it
+	// cannot be written, for lack of room, the place stays the one that is wrong.
+	o := object{flags: flagLost}
+	if l.known[l.lost].once() {
+		o.flags |= psa.StorageWriteOnce
+	}
+	if err := s.write(l.lost, o, s.room(0)); !l.loaded {
+		return err
+	}
+	return nil
+}
+
 // find looks for an asset. ErrDoesNotExist: it is not there; ErrDataCorrupt,
-// ErrInvalidSignature: the object at place.at was changed, and may have been the
-// asset's.
+// ErrInvalidSignature: the object at place.at was changed, put back or taken away,
+// and may have been the asset's.
 func (s *store) find(a Asset) (place, error) {
-	var pl place
+	if err := s.ready(); err != nil {
+		return place{}, err
+	}
+	var pl, doubtful place
+	var doubt error
+	own := its.UID(0) // the asset's object if it is not protected
+slots:
 	for i := range its.UID(slots) {
 		at := s.slot(a) + i
-		if at == 0 {
-			continue // not a uid
-		}
 		o, data, err := s.open(a, at)
 		switch {
 		case errors.Is(err, veneer.ErrDoesNotExist):
 			if pl.free == 0 {
 				pl.free = at
 			}
-			return pl, err
+			// What follows may have been cut off by taking away an object that
+			// is not protected.
+			if !s.ledger.beyond(at) {
+				break slots
+			}
+		case errors.Is(err, veneer.ErrDataCorrupt), errors.Is(err, veneer.ErrInvalidSignature):
+			if doubt == nil {
+				doubtful.at, doubt = at, err
+			}
 		case err != nil:
-			return place{at: at}, err
+			return place{}, err
 		case o.flags&flagHole != 0:
 			if pl.free == 0 {
 				pl.free = at
 			}
-		case o.asset == a:
+		case o.asset != a:
+		case o.protected() || !s.ledger.beyond(at):
 			return place{at: at, object: o, data: data}, nil
+		case own == 0:
+			own = at // put back before the asset's real object, perhaps
 		}
 		clear(data)
+	}
+	switch {
+	case own != 0:
+		o, data, err := s.open(a, own)
+		return place{at: own, object: o, data: data}, err
+	case doubt != nil:
+		return doubtful, doubt
 	}
 	return pl, veneer.ErrDoesNotExist
 }
 
 // open reads the object at a uid where the asset a may be, and authenticates it:
-// another asset's as well, for a copy of another object is not a reason to look
-// further.
+// another asset's as well, for a copy of another object is not what was there.
 func (s *store) open(a Asset, at its.UID) (o object, data []byte, err error) {
 	raw, err := s.read(at)
 	if err != nil {
+		if errors.Is(err, veneer.ErrDoesNotExist) && s.ledger.known[at] != noObject {
+			err = fmt.Errorf("object %#x was taken away: %w", uint64(at), veneer.ErrInvalidSignature)
+		}
 		return object{}, nil, err
 	}
 	o, nonce, body, err := parseObject(raw)
@@ -101,7 +157,7 @@ func (s *store) open(a Asset, at its.UID) (o object, data []byte, err error) {
 	}
 	// The additional data would tell as well, and the key; this does without
 	// deriving keys for whatever the medium says.
-	if o.asset != a && s.slot(o.asset) != s.slot(a) {
+	if o.asset.Owner != ownKey && o.asset != a && s.slot(o.asset) != s.slot(a) {
 		return object{}, nil, fmt.Errorf("object %#x is another's: %w", uint64(at), veneer.ErrInvalidSignature)
 	}
 	capacity := int(o.capacity)
@@ -114,10 +170,12 @@ func (s *store) open(a Asset, at its.UID) (o object, data []byte, err error) {
 	} else {
 		ad = s.authentic(raw, at, 0)
 	}
-	opened, err := s.sealer.Open(data[:0:capacity], o.asset, nonce, sealed, ad)
+	opened, err := s.sealer.Open(data[:0:capacity], o.asset.Owner, nonce, sealed, ad)
 	switch {
 	case err == nil && (o.clear() || len(opened) == capacity):
-		return o, data, nil
+		if err = s.current(a, at, &o, body[capacity:]); err == nil {
+			return o, data, nil
+		}
 	case err == nil || errors.Is(err, veneer.ErrInvalidSignature):
 		err = fmt.Errorf("object %#x does not authenticate: %w", uint64(at), veneer.ErrInvalidSignature)
 	default:
@@ -125,6 +183,20 @@ func (s *store) open(a Asset, at its.UID) (o object, data []byte, err error) {
 	}
 	clear(data)
 	return object{}, nil, err
+}
+
+// current checks that an authentic object is the one that was stored last at its
+// place. One that was put back where nothing protected should be is not told to
+// any but whose asset it is.
+func (s *store) current(a Asset, at its.UID, o *object, tag []byte) error {
+	h, known := s.ledger.fingerprint(at, o, tag), s.ledger.known[at]
+	switch {
+	case o.flags&flagLost != 0:
+		return fmt.Errorf("object %#x was lost: %w", uint64(at), veneer.ErrInvalidSignature)
+	case h != known && (known != noObject || o.asset == a):
+		return fmt.Errorf("object %#x was put back: %w", uint64(at), veneer.ErrInvalidSignature)
+	}
+	return nil
 }
 
 // room returns the place for contents of some capacity, which holds anything.
@@ -158,15 +230,20 @@ func (s *store) read(at its.UID) ([]byte, error) {
 
 // writable returns where the object of an asset is, or goes, for who wants to
 // change it. An object that was changed by others may be replaced and removed,
-// or the asset could never be used again; that it was write-once, Internal
-// Trusted Storage remembers as well. exists is false where there is nothing.
+// or the asset could never be used again, unless what was there last was
+// write-once. exists is false where there is nothing.
 func (s *store) writable(a Asset) (at its.UID, exists bool, err error) {
 	pl, err := s.find(a)
 	clear(pl.data)
 	switch {
 	case err == nil && pl.object.flags&psa.StorageWriteOnce != 0:
 		return 0, true, veneer.ErrNotPermitted
-	case err == nil, errors.Is(err, veneer.ErrDataCorrupt), errors.Is(err, veneer.ErrInvalidSignature):
+	case err == nil:
+		return pl.at, true, nil
+	case errors.Is(err, veneer.ErrDataCorrupt), errors.Is(err, veneer.ErrInvalidSignature):
+		if s.ledger.known[pl.at].once() {
+			return 0, true, fmt.Errorf("%w, damaged: %w", veneer.ErrNotPermitted, err)
+		}
 		return pl.at, true, nil
 	case errors.Is(err, veneer.ErrDoesNotExist):
 		return pl.free, false, nil
@@ -229,10 +306,13 @@ func (s *store) extend(a Asset, offset uint32, data []byte) error {
 	return s.write(pl.at, o, pl.data)
 }
 
-// write seals an object and stores it: the commit of every change but the
-// removal of an object that none follows. contents is the object's capacity, in
+// write seals an object, of the epoch that it is, and stores it: the commit of
+// every change but the removal of an object that none follows. contents is the object's capacity, in
 // the place that room has returned.
 func (s *store) write(at its.UID, o object, contents []byte) error {
+	if o.epoch = 0; o.protected() {
+		o.epoch = s.ledger.epoch
+	}
 	// One byte more, so that read takes the object in one call.
 	s.raw = slices.Grow(s.raw[:0], headerSize+len(contents)+tagSize+1)
 	raw := o.appendTo(s.raw)[:headerSize]
@@ -248,15 +328,21 @@ func (s *store) write(at its.UID, o object, contents []byte) error {
 	} else {
 		ad = s.authentic(raw, at, 0)
 	}
-	sealed, err := s.sealer.Seal(raw, o.asset, nonce, plaintext, ad)
+	sealed, err := s.sealer.Seal(raw, o.asset.Owner, nonce, plaintext, ad)
 	if err != nil {
 		return &internalError{fmt.Errorf("seal object %#x: %w", uint64(at), err)}
 	}
-	flags := o.flags & psa.StorageWriteOnce
+	var flags its.Flags
+	if !o.protected() {
+		// Of what is protected this is known here, and a mark may have to take
+		// its place.
+		flags = o.flags & psa.StorageWriteOnce
+	}
 	if o.flags&flagCreated != 0 {
 		flags |= its.KeepRoom
 	}
-	return s.its.Set(at, sealed, flags)
+	h := s.ledger.fingerprint(at, &o, sealed[len(sealed)-tagSize:])
+	return s.ledger.change(at, h, func() error { return s.its.Set(at, sealed, flags) })
 }
 
 func (s *store) remove(a Asset) error {
@@ -270,10 +356,16 @@ func (s *store) remove(a Asset) error {
 	if (at+1)%slots != 0 {
 		switch _, err := s.its.Info(at + 1); {
 		case err == nil, errors.Is(err, veneer.ErrDataCorrupt):
-			return s.write(at, object{asset: a, flags: flagHole}, s.room(0))
+			return s.write(at, object{flags: flagHole}, s.room(0))
 		case !errors.Is(err, veneer.ErrDoesNotExist):
 			return err
 		}
 	}
-	return s.its.Remove(at)
+	return s.ledger.change(at, noObject, func() error {
+		err := s.its.Remove(at)
+		if errors.Is(err, veneer.ErrDoesNotExist) {
+			return nil // somebody else has taken it away
+		}
+		return err
+	})
 }

@@ -93,13 +93,13 @@ func TestEveryBitOfFlash(t *testing.T) {
 			if err := set(w.client(-1)); err != nil {
 				t.Fatal(err)
 			}
-			good := w.protected.clone()
-			start := bytes.LastIndex(good.mem, []byte("PO01"))
+			good := w.save()
+			start := bytes.LastIndex(good.mem, []byte("PO02"))
 			end := start + len(w.stored(t, Asset{-1, 1}))
 			refused := 0
 			for bit := 8 * (start - 28); bit < 8*(end+4); bit++ {
 				for _, reboot := range []bool{false, true} {
-					w.protected.mem = bytes.Clone(good.mem)
+					w.restore(good)
 					if err := w.boot(); err != nil {
 						t.Fatal(err)
 					}
@@ -148,7 +148,7 @@ func TestObjectsCannotBeSwapped(t *testing.T) {
 				w.objects().Set(w.at(a)+1, forA, 0), w.objects().Remove(w.at(a))); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.client(-1).Info(1); !errors.Is(err, veneer.ErrDoesNotExist) {
+			if err := tampered(w, a); err != nil {
 				t.Errorf("moved to the next slot: %v", err)
 			}
 		})
@@ -189,7 +189,7 @@ func TestDamagedObjectCanBeReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Damage in flash, below Internal Trusted Storage.
-	at := bytes.Index(w.protected.mem, []byte("PO01"))
+	at := bytes.Index(w.protected.mem, []byte("PO02"))
 	w.protected.mem[at+headerSize] ^= 0x10
 	if err := tampered(w, Asset{-1, 1}); err != nil {
 		t.Error(err)

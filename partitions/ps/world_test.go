@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/postern-spe/postern/partitions/crypto"
@@ -34,9 +35,11 @@ func (huk) SignIdentity(hash []byte) ([]byte, error) { return nil, veneer.ErrHar
 type world struct {
 	huk                 huk
 	internal, protected *nor
+	counter             *counter
 	services            map[veneer.Handle]service.Handler
 	part                *partition
 	logged              []string // what the SPM logs of calls to Protected Storage
+	noticed             []string // what a start has found
 }
 
 func newWorld(t testing.TB) *world { return newWorldOf(t, 4) }
@@ -44,6 +47,7 @@ func newWorld(t testing.TB) *world { return newWorldOf(t, 4) }
 // newWorldOf returns a device whose medium has some pages.
 func newWorldOf(t testing.TB, pages int) *world {
 	w := &world{internal: newNOR(4), protected: newNOR(pages)}
+	w.counter = &counter{supply: w.protected.supply}
 	copy(w.huk[:], "the hardware unique key of a dev")
 	if err := w.boot(); err != nil {
 		t.Fatal(err)
@@ -54,7 +58,7 @@ func newWorldOf(t testing.TB, pages int) *world {
 // boot starts the partitions, in the order of their dependencies.
 func (w *world) boot() error {
 	p := &partition{}
-	own := build(p, Config{})
+	own := build(p, Config{Counter: w.counter, Notice: func(line string) { w.noticed = append(w.noticed, line) }})
 	itsPart := its.New(its.Config{Internal: w.internal, Protected: w.protected})
 	cryptoPart := crypto.New(crypto.Config{Random: rand.Reader, Engine: w.huk})
 	w.part = p
@@ -65,6 +69,24 @@ func (w *world) boot() error {
 	}
 	return errors.Join(itsPart.Init(nil), cryptoPart.Init(w.gate(cryptoID)), own.Init(w.gate(psID)))
 }
+
+// saved is what outlives a restart: the medium, and the counter beside it.
+type saved struct {
+	mem   []byte
+	count uint32
+}
+
+func (w *world) save() saved { return saved{bytes.Clone(w.protected.mem), w.counter.count} }
+
+// restore puts a device back, with its counter: it is as if nothing had happened.
+func (w *world) restore(s saved) {
+	w.rollBack(s)
+	w.counter.count = s.count
+	*w.protected.supply = supply{cut: -1}
+}
+
+// rollBack puts the medium back, and not the counter.
+func (w *world) rollBack(s saved) { w.protected.mem = bytes.Clone(s.mem) }
 
 func (w *world) gate(client int32) *gate             { return &gate{w: w, client: client} }
 func (w *world) client(id int32) *contract.Client    { return contract.New(w.gate(id)) }
@@ -119,20 +141,60 @@ func statusOf(err error) veneer.Status {
 
 const norPage = 4096
 
-// nor is flash in memory that loses power at a point.
-type nor struct {
-	mem []byte
-	cut int // words and erases until power fails; negative: never
+// supply fails at a point.
+type supply struct {
+	cut int // points until power fails; negative: never
 	off bool
 }
 
 var errPower = errors.New("no power")
 
-func newNOR(pages int) *nor {
-	return &nor{mem: bytes.Repeat([]byte{0xff}, pages*norPage), cut: -1}
+// point reports whether there is power at the next point.
+func (s *supply) point() bool {
+	if s.cut == 0 {
+		s.off = true
+	}
+	s.cut--
+	return !s.off
 }
 
-func (n *nor) clone() *nor   { return &nor{mem: bytes.Clone(n.mem), cut: -1} }
+// counter is a Counter on the same supply as the medium. Incrementing it has two
+// points: before it has counted, and after.
+type counter struct {
+	*supply
+	count uint32
+}
+
+func (c *counter) Read() (uint32, error) {
+	if c.off {
+		return 0, errPower
+	}
+	return c.count, nil
+}
+
+func (c *counter) Increment() error {
+	if !c.point() {
+		return errPower
+	}
+	if c.count == math.MaxUint32 {
+		return errors.New("at its end")
+	}
+	if c.count++; !c.point() {
+		return errPower
+	}
+	return nil
+}
+
+// nor is flash in memory. Each word and erase is a point of its supply.
+type nor struct {
+	*supply
+	mem []byte
+}
+
+func newNOR(pages int) *nor {
+	return &nor{mem: bytes.Repeat([]byte{0xff}, pages*norPage), supply: &supply{cut: -1}}
+}
+
 func (n *nor) Size() int     { return len(n.mem) }
 func (n *nor) PageSize() int { return norPage }
 
@@ -144,18 +206,10 @@ func (n *nor) Read(off int, p []byte) error {
 	return nil
 }
 
-func (n *nor) powered() bool {
-	if n.cut == 0 {
-		n.off = true
-	}
-	n.cut--
-	return !n.off
-}
-
 func (n *nor) Program(off int, p []byte) error {
 	for i := 0; i < len(p); i += 4 {
 		word := binary.LittleEndian.Uint32(p[i:])
-		on := n.powered()
+		on := n.point()
 		if !on {
 			word |= 0x00ff00ff // a torn word
 		}
@@ -169,7 +223,7 @@ func (n *nor) Program(off int, p []byte) error {
 }
 
 func (n *nor) Erase(off int) error {
-	if !n.powered() {
+	if !n.point() {
 		return errPower
 	}
 	for i := range n.mem[off : off+norPage] {

@@ -10,6 +10,8 @@
 //	1002 get       in: uid u64, offset u32         out: data
 //	1003 get_info  in: uid u64                     out: capacity u32, size u32, flags u32
 //	1004 remove    in: uid u64
+//
+// One more is for Protected Storage alone: CallList.
 package its
 
 import (

@@ -177,6 +177,20 @@ func (c *Client) Remove(uid UID) error {
 	return err
 }
 
+// List makes a call of some type that takes a uid and fills buf, and returns how
+// many bytes came: see package veneer/its.
+func (c *Client) List(typ int32, after UID, buf []byte) (int, error) {
+	r := c.begin(after)
+	r.out[0] = buf
+	err := c.do(r, typ, 1, 1)
+	n := min(len(r.out[0]), len(buf))
+	c.end(r)
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
 // Create is psa_ps_create.
 func (c *Client) Create(uid UID, capacity uint32, flags psa.StorageFlags) error {
 	r := c.begin(uid)
