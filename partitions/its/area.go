@@ -25,7 +25,8 @@ type area struct {
 	kept     map[flashlog.Key]int // stored bytes of assets with KeepRoom
 	promised int                  // the largest of kept, nothing for none: what the store has been told
 
-	listed []uint64 // the uids that are being listed, ascending; nil: none
+	listed []uint64  // the uids that are being listed, ascending; nil: none
+	small  [512]byte // a small asset that is being listed
 }
 
 // nothing is the size of no asset.

@@ -75,14 +75,29 @@ func (a *area) entry(k flashlog.Key, e *contract.Entry) error {
 	info, err := a.store.Stat(k)
 	if err == nil {
 		e.Size = uint32(info.Size)
-		_, err = a.store.Read(k, 0, e.Head[:])
-	}
-	if err == nil {
-		_, err = a.store.Read(k, max(info.Size-contract.EntryTail, 0), e.Tail[:])
+		err = a.ends(k, info.Size, e)
 	}
 	if errors.Is(err, veneer.ErrDataCorrupt) {
 		*e = contract.Entry{UID: e.UID, Size: e.Size, Damaged: true}
 		return nil
 	}
+	return err
+}
+
+// ends fills in the first and the last bytes of an asset. A read checks the whole
+// of a record, so that one is faster than two where the asset is small.
+func (a *area) ends(k flashlog.Key, size int, e *contract.Entry) error {
+	tail := max(size-contract.EntryTail, 0)
+	if size <= len(a.small) {
+		_, err := a.store.Read(k, 0, a.small[:size])
+		copy(e.Head[:], a.small[:size])
+		copy(e.Tail[:], a.small[tail:size])
+		clear(a.small[:size])
+		return err
+	}
+	if _, err := a.store.Read(k, 0, e.Head[:]); err != nil {
+		return err
+	}
+	_, err := a.store.Read(k, tail, e.Tail[:])
 	return err
 }

@@ -17,10 +17,10 @@ const protectedStorage = 256
 func TestList(t *testing.T) {
 	d := newDevice()
 	ps := (&gate{client: protectedStorage, handler: d.boot(t)}).storage()
-	sizes := []int{0, 1, 15, 16, 17, 31, 32, 33, 48, 1500}
+	sizes := []int{0, 1, 15, 16, 17, 31, 32, 33, 48, 512, 513, 1500}
 	want := map[contract.UID][]byte{}
 	for i, size := range sizes {
-		uid := contract.UID(7919*(i+1)%11) << (i * 6)
+		uid := contract.UID(7919*(i+1)%13) << (i * 5)
 		want[uid] = make([]byte, size)
 		for j := range want[uid] {
 			want[uid][j] = byte(i + j + 1)

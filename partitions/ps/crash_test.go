@@ -172,26 +172,3 @@ func TestPowerCutsOfRecovery(t *testing.T) {
 	}
 	t.Logf("%d cuts", cuts)
 }
-
-func BenchmarkSet512(b *testing.B) {
-	c, data := newWorld(b).client(-1), make([]byte, 512)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := c.Set(1, data, 0); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkGet512(b *testing.B) {
-	c, buf := newWorld(b).client(-1), make([]byte, 512)
-	if err := c.Set(1, buf, 0); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Get(1, 0, buf); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

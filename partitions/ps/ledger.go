@@ -25,7 +25,7 @@ type Counter interface {
 // the rule, and why it holds. It is for one goroutine at a time.
 type ledger struct {
 	its     *its.Client
-	sealer  Sealer
+	coder   rootCoder
 	counter Counter
 	notice  func(string)
 	hasher  *hasher // nil until its key has been derived
@@ -41,7 +41,6 @@ type ledger struct {
 	// on, which a change needs.
 	settled bool
 	lost    its.UID // where a start has found what was not stored last; 0: nowhere
-	raw     []byte
 }
 
 // noObject is the fingerprint of what is not there, or not protected.
@@ -161,12 +160,10 @@ func (l *ledger) writeRoot(after sums) error {
 	if l.count == math.MaxUint32 {
 		return fmt.Errorf("the counter is at its end: %w", veneer.ErrInsufficientStorage)
 	}
-	r := root{l.count + 1, l.epoch, l.sums, after}
-	raw, err := appendRoot(l.raw[:0], &r, l.sealer)
+	raw, err := l.coder.seal(&root{l.count + 1, l.epoch, l.sums, after})
 	if err != nil {
-		return &internalError{fmt.Errorf("seal the root: %w", err)}
+		return err
 	}
-	l.raw = raw
 	return l.its.Set(rootUID, raw, its.KeepRoom)
 }
 
@@ -218,7 +215,7 @@ func (l *ledger) derive() error {
 	}
 	var key [hasherKeySize]byte
 	defer clear(key[:])
-	err := l.sealer.Secret(key[:])
+	err := l.coder.sealer.Secret(key[:])
 	if err == nil {
 		l.hasher, err = newHasher(key[:])
 	}
@@ -229,12 +226,11 @@ func (l *ledger) derive() error {
 }
 
 func (l *ledger) readRoot() (root, error) {
-	var b [rootSize + 1]byte
-	n, err := l.its.Get(rootUID, 0, b[:])
+	n, err := l.its.Get(rootUID, 0, l.coder.raw[:])
 	if err != nil {
 		return root{}, err
 	}
-	return openRoot(b[:n], l.sealer)
+	return l.coder.open(n)
 }
 
 // survey makes known all protected objects of an epoch that the medium says there

@@ -2,6 +2,7 @@ package ps
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -135,12 +136,52 @@ func TestModel(t *testing.T) {
 					delete(m, a)
 				}
 			},
+			// A change that the power may not last for.
+			"cut": func(t *rapid.T) {
+				a, uid, c := pick(t)
+				a.UID, uid = max(a.UID, 1), max(uid, 1)
+				held := m[a]
+				if held != nil && held.flags&psa.StorageWriteOnce != 0 {
+					return
+				}
+				data, fl := bytesOf(t), rapid.SampledFrom([]contract.Flags{0, 2, 4}).Draw(t, "flags")
+				after := &modelAsset{data, len(data), fl, false}
+				w.protected.cut = rapid.IntRange(0, 300).Draw(t, "cut")
+				var err error
+				if held != nil && rapid.Bool().Draw(t, "removed") {
+					after, err = nil, c.Remove(uid)
+				} else {
+					err = c.Set(uid, data, fl)
+				}
+				off := w.protected.off
+				*w.protected.supply = supply{cut: -1}
+				if err := w.boot(); err != nil {
+					t.Fatal(err)
+				}
+				switch got, e := c.ReadAll(uid); {
+				case err != nil && !off:
+					is(t, err, veneer.Success, true)
+				case err == nil, after == nil && errors.Is(e, veneer.ErrDoesNotExist), after != nil && e == nil && bytes.Equal(got, after.data):
+					info, e := c.Info(uid)
+					if err != nil && e == nil && held != nil && bytes.Equal(got, held.data) &&
+						info.Flags == held.flags && int(info.Capacity) == held.capacity {
+						break // it is as it was, or looks so
+					}
+					delete(m, a)
+					if after != nil {
+						m[a] = after
+					}
+				}
+			},
 			"restart": func(t *rapid.T) {
 				if err := w.boot(); err != nil {
 					t.Fatal(err)
 				}
 			},
 			"": func(t *rapid.T) {
+				if len(w.noticed) > 0 {
+					t.Fatalf("noticed %q", w.noticed)
+				}
 				for _, owner := range clients {
 					for uid := uint64(1); uid <= 4; uid++ {
 						a, c := Asset{owner, uid}, w.client(owner)

@@ -76,7 +76,7 @@ func build(p *partition, cfg Config) service.Partition {
 			objects, sealer := its.New(rt), cfg.Sealer(rt)
 			p.store = store{
 				its: objects, sealer: sealer, slot: slotHash,
-				ledger: ledger{its: objects, sealer: sealer, counter: cfg.Counter, notice: cfg.Notice},
+				ledger: ledger{its: objects, coder: rootCoder{sealer: sealer}, counter: cfg.Counter, notice: cfg.Notice},
 			}
 			// A start reads; it writes when the first message comes, so that a device
 			// that is only switched on does not wear. What fails now is tried again

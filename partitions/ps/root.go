@@ -57,30 +57,47 @@ func parseSums(b []byte) sums {
 	}
 }
 
-// appendRoot appends a root, sealed, to dst.
-func appendRoot(dst []byte, r *root, s Sealer) ([]byte, error) {
-	le := binary.LittleEndian
-	header := le.AppendUint32(dst, rootFormat)
-	header = le.AppendUint32(header, r.number)
-	var plain [rootPlain]byte
-	le.PutUint32(plain[:], r.epoch)
-	r.after.appendTo(r.before.appendTo(plain[:4]))
-	ad := le.AppendUint64(append(make([]byte, 0, rootNonceAt+its.UIDSize), header[len(dst):]...), uint64(rootUID))
-	var nonce [nonceSize]byte
-	if err := s.Nonce(nonce[:]); err != nil {
-		return nil, err
-	}
-	return s.Seal(append(header, nonce[:]...), ownKey, nonce[:], plain[:], ad)
+// rootCoder seals and opens roots. It has the memory for one.
+type rootCoder struct {
+	sealer Sealer
+	raw    [rootSize + 1]byte // as it is stored, and room to see that it is longer
+	plain  [rootPlain]byte
+	ad     [rootNonceAt + its.UIDSize]byte
 }
 
-// openRoot is the inverse of appendRoot. errNoRoot.
-func openRoot(b []byte, s Sealer) (root, error) {
-	le := binary.LittleEndian
-	if len(b) != rootSize || le.Uint32(b) != rootFormat {
+// additional returns the additional data of the root in c.raw.
+func (c *rootCoder) additional() []byte {
+	copy(c.ad[:], c.raw[:rootNonceAt])
+	binary.LittleEndian.PutUint64(c.ad[rootNonceAt:], uint64(rootUID))
+	return c.ad[:]
+}
+
+// seal returns a root as it is stored, in c.raw.
+func (c *rootCoder) seal(r *root) ([]byte, error) {
+	le, raw, plain := binary.LittleEndian, c.raw[:rootHeader], c.plain[:]
+	le.PutUint32(raw, rootFormat)
+	le.PutUint32(raw[4:], r.number)
+	le.PutUint32(plain, r.epoch)
+	r.after.appendTo(r.before.appendTo(plain[:4]))
+	nonce := raw[rootNonceAt:]
+	err := c.sealer.Nonce(nonce)
+	if err == nil {
+		raw, err = c.sealer.Seal(raw, ownKey, nonce, plain, c.additional())
+	}
+	if err != nil {
+		return nil, &internalError{fmt.Errorf("seal the root: %w", err)}
+	}
+	return raw, nil
+}
+
+// open returns the root of which the first n bytes of c.raw are what is stored:
+// errNoRoot.
+func (c *rootCoder) open(n int) (root, error) {
+	le, raw := binary.LittleEndian, c.raw[:n]
+	if len(raw) != rootSize || le.Uint32(raw) != rootFormat {
 		return root{}, errNoRoot
 	}
-	ad := le.AppendUint64(append(make([]byte, 0, rootNonceAt+its.UIDSize), b[:rootNonceAt]...), uint64(rootUID))
-	plain, err := s.Open(make([]byte, 0, rootPlain), ownKey, b[rootNonceAt:rootHeader], b[rootHeader:], ad)
+	plain, err := c.sealer.Open(c.plain[:0], ownKey, raw[rootNonceAt:rootHeader], raw[rootHeader:], c.additional())
 	switch {
 	case errors.Is(err, veneer.ErrInvalidSignature), err == nil && len(plain) != rootPlain:
 		return root{}, errNoRoot
@@ -88,7 +105,7 @@ func openRoot(b []byte, s Sealer) (root, error) {
 		return root{}, &internalError{fmt.Errorf("open the root: %w", err)}
 	}
 	return root{
-		number: le.Uint32(b[4:]),
+		number: le.Uint32(raw[4:]),
 		epoch:  le.Uint32(plain),
 		before: parseSums(plain[4:]),
 		after:  parseSums(plain[4+sumsSize:]),
