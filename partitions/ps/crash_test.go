@@ -172,3 +172,47 @@ func TestPowerCutsOfRecovery(t *testing.T) {
 	}
 	t.Logf("%d cuts", cuts)
 }
+
+// TestFailureWithoutRestart has the flash and the counter fail at every point, and
+// work again while the device runs on.
+func TestFailureWithoutRestart(t *testing.T) {
+	for name, do := range map[string]func(*contract.Client) error{
+		"set":       func(c *contract.Client) error { return c.Set(1, []byte("new"), 0) },
+		"set, lax":  func(c *contract.Client) error { return c.Set(1, []byte("new"), 4) },
+		"set first": func(c *contract.Client) error { return c.Set(3, []byte("new"), 0) },
+		"remove":    func(c *contract.Client) error { return c.Remove(1) },
+	} {
+		for cut, done := 0, false; !done; cut++ {
+			w := newWorld(t)
+			c := w.client(-1)
+			if err := errors.Join(c.Set(1, []byte("old"), 0), c.Set(2, []byte("other"), 0)); err != nil {
+				t.Fatal(err)
+			}
+			w.protected.cut = cut
+			err := do(c)
+			done = !w.protected.off
+			if done != (err == nil) {
+				t.Fatalf("%s, cut %d: %v", name, cut, err)
+			}
+			*w.protected.supply = supply{cut: -1}
+			check := func() {
+				t.Helper()
+				for uid, want := range map[contract.UID]string{1: "old", 2: "other", 3: ""} {
+					data, err := c.ReadAll(uid)
+					if err != nil && !errors.Is(err, veneer.ErrDoesNotExist) || uid == 2 && string(data) != want || string(data) != want && string(data) != "new" && string(data) != "" {
+						t.Errorf("%s, cut %d, uid %d: %q, %v", name, cut, uid, data, err)
+					}
+				}
+			}
+			check()
+			if err := errors.Join(c.Set(4, nil, 0), c.Remove(4)); err != nil {
+				t.Errorf("%s, cut %d: %v", name, cut, err)
+			}
+			reboot(t, w)
+			check()
+			if len(w.noticed) > 0 {
+				t.Errorf("%s, cut %d: noticed %q", name, cut, w.noticed)
+			}
+		}
+	}
+}
