@@ -164,8 +164,11 @@ func TestRollBackOfMedium(t *testing.T) {
 // not undo what the second has answered, be it a change or what there is.
 func TestForkOfMedium(t *testing.T) {
 	for _, changed := range []bool{false, true} {
-		forks := 0
-		for cut := 0; ; cut++ {
+		forks, stride := 0, 1
+		if raceEnabled {
+			stride = 7 // one goroutine, and slow: nothing for the detector
+		}
+		for cut := 0; ; cut += stride {
 			w := newWorld(t)
 			c := w.client(-1)
 			if err := errors.Join(c.Set(1, []byte("three tries"), 0), c.Set(2, []byte("other"), 0)); err != nil {
@@ -262,7 +265,11 @@ func TestRootAlone(t *testing.T) {
 	for i := range versions[:len(versions)-1] {
 		check(fmt.Sprint("that of state ", i), put(versions[i].objects[rootUID]))
 	}
-	for bit := range 8 * len(good) {
+	stride := 1
+	if raceEnabled {
+		stride = 13 // one goroutine, and slow: nothing for the detector
+	}
+	for bit := 0; bit < 8*len(good); bit += stride {
 		b := bytes.Clone(good)
 		b[bit/8] ^= 1 << (bit % 8)
 		check(fmt.Sprint("bit ", bit), put(b))
