@@ -57,6 +57,26 @@ func TestSetExtended(t *testing.T) {
 	}
 }
 
+// TestCreateTooMuch reserves more than any asset can have: there is no room for it,
+// whether or not the uid is free (PSA architecture tests, test 416).
+func TestCreateTooMuch(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(-1)
+	if err := c.Set(1, []byte("set"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for uid := contract.UID(1); uid <= 2; uid++ {
+		for _, capacity := range []uint32{maxCapacity + 1, 1<<32 - 1} {
+			if err := c.Create(uid, capacity, 0); !errors.Is(err, veneer.ErrInsufficientStorage) {
+				t.Errorf("uid %d, %d bytes: %v", uid, capacity, err)
+			}
+		}
+	}
+	if data, err := c.ReadAll(1); err != nil || string(data) != "set" {
+		t.Errorf("contents %q, %v", data, err)
+	}
+}
+
 // TestRoomIsKept fills the medium around created assets: they can be written, all
 // over, as long as they are there.
 func TestRoomIsKept(t *testing.T) {
