@@ -58,7 +58,9 @@ func churn(s *flashlog.Store, pages int) error {
 // more than the asset it hits, or show wrong bytes; nor may collecting the
 // damaged page afterwards.
 func TestOneFlippedBit(t *testing.T) {
-	for _, c := range []struct{ pages, steps, stride int }{{2, 150, 7}, {4, 260, 29}} {
+	for _, c := range []struct{ pages, steps, stride int }{
+		{2, 150, 7}, {4, 260, 29}, {7, 50, 43}, // of the last one most pages were never used
+	} {
 		t.Run(fmt.Sprintf("%d pages", c.pages), func(t *testing.T) {
 			t.Parallel()
 			f, m := filled(t, c.pages, c.steps)

@@ -91,7 +91,7 @@
 // torn program nor a torn erase changes bits in both directions. So in an area
 // with N-1 pages in use each of the N is accounted for, and before that the
 // pages in use are the first ones and the others are blank, but for a header
-// torn in the first of them. Anything else is refused.
+// torn in the first of them and one flipped bit in each. Anything else is refused.
 //
 // The victim is the page with the fewest live bytes. A page's work is thus at
 // most what its garbage is worth: with a share u of the room taken by live

@@ -153,12 +153,17 @@ func (s *Store) young(headers []header, k int) error {
 		return nil // the reserve: a collection may have begun there
 	}
 	// Pages that were never used are blank, but for a header that a cut tore in
-	// the first of them.
+	// the first of them, and for a bit that has flipped since: openPage erases a
+	// page that is not blank.
 	for p := k; p < len(headers); p++ {
 		if err := s.load(p); err != nil {
 			return err
 		}
-		if headers[p].seq != 0 || !blank(s.page[pageHeader:]) || p > k && !blank(s.page) {
+		unused := s.page
+		if p == k {
+			unused = s.page[pageHeader:]
+		}
+		if headers[p].seq != 0 || !almostBlank(unused) {
 			return s.refuse(p)
 		}
 	}

@@ -133,6 +133,20 @@ func (s *Store) openPage(victim int) error {
 	return nil
 }
 
+// almostBlank reports whether all bits of p are set but one at most.
+func almostBlank(p []byte) bool {
+	if blank(p) {
+		return true
+	}
+	flipped := 0
+	for _, b := range p {
+		if flipped += bits.OnesCount8(^b); flipped > 1 {
+			return false
+		}
+	}
+	return true
+}
+
 // blank reports whether all bits of p are set.
 func blank(p []byte) bool {
 	for len(p) >= 32 {
