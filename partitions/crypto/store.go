@@ -146,11 +146,14 @@ func (ks *keystore) add(k *key) error {
 	} else if there {
 		return veneer.ErrAlreadyExists
 	}
+	// Keys are found without the index: an owner whose index is damaged goes on
+	// making some, and the list says what is wrong with it.
 	ids, err := ks.ids()
-	if err != nil {
+	damaged := errors.Is(err, veneer.ErrDataCorrupt) || errors.Is(err, veneer.ErrDataInvalid)
+	if err != nil && !damaged {
 		return err
 	}
-	if i, found := slices.BinarySearch(ids, id); !found {
+	if i, found := slices.BinarySearch(ids, id); !found && !damaged {
 		if err := ks.setIndex(slices.Insert(slices.Clone(ids), i, id)); err != nil {
 			return err
 		}

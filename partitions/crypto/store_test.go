@@ -115,6 +115,30 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestDamagedIndex: without the index keys cannot be listed, which the list says;
+// all else goes on.
+func TestDamagedIndex(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.client(appOwner).Import(persistent(7), secret); err != nil {
+		t.Fatal(err)
+	}
+	w.store.objects[0xffffffff_00000000][0] ^= 1
+	c := boot(t, w.store).client(appOwner)
+	for range 2 {
+		_, err := c.Import(persistent(8), secret)
+		wantStatus(t, "import", err, veneer.Success)
+		for _, id := range []psa.KeyID{7, 8} {
+			if got, err := c.Export(id); err != nil || !bytes.Equal(got, secret) {
+				t.Errorf("key %v: %x, %v", id, got, err)
+			}
+		}
+		_, err = c.List()
+		wantStatus(t, "list", err, veneer.ErrDataInvalid)
+		wantStatus(t, "destroy", c.Destroy(8), veneer.Success)
+		c = boot(t, w.store).client(appOwner)
+	}
+}
+
 // TestPowerFailure cuts the power at every write to the storage while keys are
 // made and destroyed: afterwards each key is as before or as asked for, and the
 // list shows exactly those that are there.
