@@ -153,12 +153,16 @@ func (svc *rotService) accepts(version uint32) bool {
 
 // status is where errors become statuses: the one edge past which a caller
 // learns a number and nothing else. What the error says beyond it goes to the
-// log.
+// log, and so does every programmer error.
 func (c *call) status(err error) veneer.Status {
 	if err == nil {
 		return veneer.Success
 	}
 	if st, ok := err.(veneer.Status); ok {
+		if st == veneer.ErrProgrammerError {
+			c.session.log.Warn("call failed", zap.String("service", c.service.Name), zap.Int32("type", c.typ),
+				zap.Int32("status", int32(st)), zap.String("reason", "not a message of the service"))
+		}
 		return st
 	}
 	st := veneer.ErrGenericError

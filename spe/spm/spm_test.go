@@ -54,6 +54,7 @@ const (
 	reqProgrammerError
 	reqCount // A_CONNECTED: how many requests this connection has made
 	reqWrapped
+	reqNothing
 )
 
 type world struct {
@@ -133,6 +134,8 @@ func (w *world) partitionA() service.Partition {
 			return st.Err()
 		case reqProgrammerError:
 			return veneer.ErrProgrammerError
+		case reqNothing:
+			return nil
 		case reqWrapped:
 			return fmt.Errorf("the inner reason: %w", veneer.ErrDataCorrupt)
 		}
@@ -497,6 +500,18 @@ func TestRichErrorsStayInTheLog(t *testing.T) {
 	}
 }
 
+// A client that breaks the rules of a service is in the log, once, also where the
+// service had nothing to say about it.
+func TestProgrammerErrorsAreLogged(t *testing.T) {
+	w := newWorld(t, Restart)
+	if st, served, _ := try(w.session(t), statelessA, reqProgrammerError, ""); st != veneer.ErrProgrammerError || !served {
+		t.Fatal(st, served)
+	}
+	if n := w.logs.FilterMessage("call failed").Len(); n != 1 {
+		t.Errorf("%d lines", n)
+	}
+}
+
 func TestCallAllocatesNothing(t *testing.T) {
 	w := newWorld(t, Restart)
 	s := w.session(t)
@@ -504,7 +519,7 @@ func TestCallAllocatesNothing(t *testing.T) {
 	out := []veneer.OutVec{room}
 	if n := testing.AllocsPerRun(100, func() {
 		out[0] = room
-		if st, _ := s.Call(veneer.StatelessHandle(1, 3), reqProgrammerError, in, out); st != veneer.ErrProgrammerError {
+		if st, _ := s.Call(veneer.StatelessHandle(1, 3), reqNothing, in, out); st != veneer.Success {
 			t.Fatal(st)
 		}
 	}); n != 0 {
