@@ -170,6 +170,9 @@ func (a *area) set(k flashlog.Key, data []byte, flags flashlog.Flags) error {
 	if err := a.within(k, exists, a.contents(old.Size), len(data)); err != nil {
 		return err
 	}
+	if len(data) > a.store.Space().Capacity {
+		return refuse(veneer.ErrInsufficientStorage, k, "set of more than the area has room for")
+	}
 	stored := data
 	if a.sealer != nil {
 		if stored, err = a.sealer.seal(k, flags, data); err != nil {

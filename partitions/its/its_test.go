@@ -163,10 +163,9 @@ func TestStatuses(t *testing.T) {
 			if status != 0 && !bytes.Equal(d.internal.Image(), before) {
 				t.Error("refused, and the area has changed")
 			}
-			// The SPM logs what does not fit the service's messages by itself; so does
-			// ITS no more of an area that is full.
+			// The SPM logs what does not fit the service's messages by itself.
 			wrongForm := status == -129 || c.typ < 1001 || c.typ > 1004
-			if want := status != 0 && status != -142 && !wrongForm; want != (len(g.logged) == 1) || len(g.logged) > 1 {
+			if want := status != 0 && !wrongForm; want != (len(g.logged) == 1) || len(g.logged) > 1 {
 				t.Errorf("status %d, logged %q", status, g.logged)
 			}
 		})

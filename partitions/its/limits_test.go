@@ -69,18 +69,31 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestLimitsAreLogged: past its limit a client leaves a line, in a full area not.
+// TestLimitsAreLogged: past its limit, and past what the area could ever take, a
+// client leaves a line, in a full area not.
 func TestLimitsAreLogged(t *testing.T) {
 	cfg := its.Config{Limits: its.Limits{Assets: 1}}
-	g := &gate{client: -1, handler: newDevice().bootWith(t, cfg)}
-	if err := g.storage().Set(1, make([]byte, 8192), 0); !errors.Is(err, veneer.ErrInsufficientStorage) || len(g.logged) != 0 {
-		t.Errorf("full: %v, logged %q", err, g.logged)
-	}
-	if err := g.storage().Set(1, nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.storage().Set(2, nil, 0); !errors.Is(err, veneer.ErrInsufficientStorage) || len(g.logged) != 1 {
-		t.Errorf("past the limit: %v, logged %q", err, g.logged)
+	d := newDevice()
+	for _, row := range []struct {
+		name        string
+		client      int32
+		uid         contract.UID
+		size, lines int
+	}{
+		{"more than the area", -1, 1, 8192, 1},
+		{"past the limit", -1, 2, 0, 1},
+		{"full", -2, 1, 3500, 0},
+	} {
+		g := &gate{client: row.client, handler: d.bootWith(t, cfg)}
+		if row.client == -1 && row.uid == 2 {
+			if err := g.storage().Set(1, make([]byte, 600), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := g.storage().Set(row.uid, make([]byte, row.size), 0)
+		if !errors.Is(err, veneer.ErrInsufficientStorage) || len(g.logged) != row.lines {
+			t.Errorf("%s: %v, logged %q", row.name, err, g.logged)
+		}
 	}
 }
 
