@@ -6,6 +6,7 @@ CFLAGS ?= -std=c99 -O2 -Wall -Wextra -Wpedantic
 FILE   ?= README.md
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
+KILLS ?= 500
 
 # Packages with goroutines of their own, or that callers use from several.
 CONCURRENT = ./ipc/... ./spe/... ./partitions/... ./nspe/... ./platform/... ./veneer/...
@@ -67,10 +68,17 @@ fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 crash: ## cut the power at every point of the long storage workloads (minutes)
 	POSTERN_CRASH=1 $(GO) test -count=1 -v -timeout 2h -run 'PowerCuts|CrashStorm|OneFlippedBit' ./partitions/its/flashlog
 
+soak: ## every flipped bit and thousands of random histories of a whole secure world (an hour)
+	POSTERN_CRASH=1 $(GO) test -count=1 -v -timeout 2h -run FlippedBits ./spe
+	$(GO) test -count=1 -v -timeout 2h -run Histories ./spe -rapid.checks=5000 -rapid.steps=100
+
+kill-loop: ## kill the secure process KILLS times under load (default 500; minutes)
+	POSTERN_KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 2h -run SIGKILL ./cmd/spe
+
 power: ## as root: take the power from the host of a durable device, on a file system of its own
 	POSTERN_POWER=1 $(GO) test -count=1 -v -run '^TestHostPower$$' ./cmd/spe
 
 clean: ## remove what build made
 	rm -rf bin
 
-.PHONY: help compiler build run test race lint bench bench-chip fuzz crash power clean
+.PHONY: help compiler build run test race lint bench bench-chip fuzz crash soak kill-loop power clean

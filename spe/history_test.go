@@ -35,15 +35,16 @@ type tally struct{ operations, resets, cuts, cutsInBoot int }
 // acknowledged is there; what the cut has interrupted is wholly done or not at
 // all. (make crash: thousands of them.)
 func TestHistories(t *testing.T) {
-	var templates []*machine
-	for _, b := range []string{"nrf5340", "nrf54l15"} {
-		templates = append(templates, newMachine(t, b))
+	boards := []string{"nrf5340", "nrf54l15"}
+	templates := make(map[string]*machine)
+	for _, b := range boards {
+		templates[b] = newMachine(t, b)
 	}
 	var total tally
 	dir := shortDir(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &history{m: make(map[oracle.Place]oracle.Held), tally: &total}
-		h.machine = rapid.SampledFrom(templates).Draw(rt, "board").clone(rt, filepath.Join(dir, "device"))
+		h.machine = templates[rapid.SampledFrom(boards).Draw(rt, "board")].clone(rt, filepath.Join(dir, "device"))
 		defer func() { h.off() }()
 		h.restart(rt)
 		// A name for each time that an action is as likely as another.

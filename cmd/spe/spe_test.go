@@ -11,24 +11,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/postern-spe/postern/ipc"
 	"github.com/postern-spe/postern/ipc/buslink"
-	"github.com/postern-spe/postern/veneer"
-	"github.com/postern-spe/postern/veneer/its"
 )
 
-// The test binary is also the command, and a process that is locked down.
+// The test binary is also the command, a process that is locked down, and a client
+// that keeps a journal.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"spe":      main,
 		"confined": confined,
+		"keeper":   keep,
 	})
 }
 
@@ -103,44 +101,6 @@ func TestSIGTERMEndsItCleanly(t *testing.T) {
 	var entry struct{ Level, Msg string }
 	if err := json.Unmarshal(log.Bytes(), &entry); err != nil || entry.Msg != "ready" {
 		t.Errorf("log %q: %v", log, err)
-	}
-}
-
-// What was acknowledged is there after a SIGKILL, however often.
-func TestSIGKILLLosesNothing(t *testing.T) {
-	dir := device(t)
-	cmd, _ := boot(t, dir)
-	conn, err := ipc.Dial(filepath.Join(dir, "run", "ns.sock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Disconnect()
-	storage := its.New(conn)
-	for round := range 5 {
-		acknowledged := 0
-		for i := 1; ; i++ {
-			if i == 20 {
-				// At no moment in particular: the client goes on meanwhile.
-				go cmd.Process.Kill()
-			}
-			if err := storage.Set(1, []byte(strconv.Itoa(round*1_000_000+i)), 0); err != nil {
-				if err != veneer.ErrCommunicationFailure {
-					t.Fatal(err)
-				}
-				break
-			}
-			acknowledged = i
-		}
-		cmd.Wait()
-		cmd, _ = boot(t, dir)
-		got, err := storage.ReadAll(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, _ := strconv.Atoi(string(got))
-		if n -= round * 1_000_000; n != acknowledged && n != acknowledged+1 {
-			t.Fatalf("round %d: %d was acknowledged, %d is there", round, acknowledged, n)
-		}
 	}
 }
 
