@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/postern-spe/postern/ipc/buslink"
+	"github.com/postern-spe/postern/platform/board"
 )
 
 // The test binary is also the command, a process that is locked down, and a client
@@ -273,6 +274,33 @@ func TestDamagedDevices(t *testing.T) {
 				t.Errorf("before:\n%s\nafter:\n%s", before, after)
 			}
 		})
+	}
+}
+
+// A device whose storage holds what no store has left there does not boot: it
+// says which area and where, in one line, and the flash stays as it is.
+func TestDamagedStorage(t *testing.T) {
+	dir := device(t)
+	path := filepath.Join(dir, "flash.bin")
+	flash, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := board.Lookup("nrf5340")
+	area, _ := b.Area(board.ITS)
+	copy(flash[area.Base+0x20:], "this is no header of a page")
+	copy(flash[area.Base+0x1000:], "nor is this")
+	if err := os.WriteFile(path, flash, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("spe", "run", dir)
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 1 || strings.Count(string(out), "\n") != 1 ||
+		!strings.Contains(string(out), "internal storage area, offset 0x1000") {
+		t.Errorf("status %d: %s", cmd.ProcessState.ExitCode(), out)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, flash) {
+		t.Errorf("the flash has changed, or %v", err)
 	}
 }
 
