@@ -111,17 +111,17 @@ func used(cells []byte, from, to int) (at []int) {
 // and the device goes on to work. In Internal Trusted Storage no flip costs more
 // than the asset or key that it hits. (make crash: every bit of what is used.)
 func TestFlippedBits(t *testing.T) {
-	for _, name := range []string{"nrf5340", "nrf54l15"} {
+	for name, o := range devices {
 		t.Run(name, func(t *testing.T) {
 			if exhaustive() {
 				t.Parallel()
 			}
-			m := newMachine(t, name)
+			m := newMachine(t, o)
 			h := m.fill(t, 0)
 			whole := m.flash(t)
 			var bits []int
 			for _, a := range []string{board.ITS, board.PS} {
-				from, to := area(t, name, a)
+				from, to := area(t, o.Board, a)
 				for _, at := range used(whole.cells, from, to) {
 					for bit := range 8 {
 						bits = append(bits, 8*at+bit)
@@ -129,7 +129,7 @@ func TestFlippedBits(t *testing.T) {
 				}
 			}
 			if !exhaustive() {
-				bits = someBits(t, name, bits)
+				bits = someBits(t, o.Board, bits)
 			}
 			hits := 0
 			for _, bit := range bits {
@@ -144,8 +144,8 @@ func TestFlippedBits(t *testing.T) {
 }
 
 // someBits returns a few of the bits that are used, and of the others.
-func someBits(t *testing.T, name string, bits []int) (some []int) {
-	n := 150
+func someBits(t *testing.T, boardName string, bits []int) (some []int) {
+	n := 100
 	if raceEnabled { // one goroutine, and slow: nothing for the detector
 		n = 15
 	}
@@ -154,7 +154,7 @@ func someBits(t *testing.T, name string, bits []int) (some []int) {
 		some = append(some, bits[rng.IntN(len(bits))])
 	}
 	for _, a := range []string{board.ITS, board.PS} {
-		from, to := area(t, name, a)
+		from, to := area(t, boardName, a)
 		for range n / 10 {
 			some = append(some, 8*from+rng.IntN(8*(to-from)))
 		}

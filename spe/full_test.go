@@ -17,7 +17,7 @@ import (
 func TestFullAreas(t *testing.T) {
 	for _, name := range []string{"nrf5340", "nrf54l15"} {
 		t.Run(name, func(t *testing.T) {
-			m := newMachine(t, name)
+			m := newMachine(t, devices[name])
 			m.mustBoot(t, spe.Options{})
 			defer m.off()
 			key := oracle.Op{Kind: oracle.Set, Place: at(oracle.Keys, -2, 1), Data: oracle.Contents(16, 1)}

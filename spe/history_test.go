@@ -2,6 +2,7 @@ package spe_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,16 +36,16 @@ type tally struct{ operations, resets, cuts, cutsInBoot int }
 // acknowledged is there; what the cut has interrupted is wholly done or not at
 // all. (make crash: thousands of them.)
 func TestHistories(t *testing.T) {
-	boards := []string{"nrf5340", "nrf54l15"}
+	names := slices.Sorted(maps.Keys(devices))
 	templates := make(map[string]*machine)
-	for _, b := range boards {
-		templates[b] = newMachine(t, b)
+	for _, name := range names {
+		templates[name] = newMachine(t, devices[name])
 	}
 	var total tally
 	dir := shortDir(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &history{m: make(map[oracle.Place]oracle.Held), tally: &total}
-		h.machine = templates[rapid.SampledFrom(boards).Draw(rt, "board")].clone(rt, filepath.Join(dir, "device"))
+		h.machine = templates[rapid.SampledFrom(names).Draw(rt, "device")].clone(rt, filepath.Join(dir, "device"))
 		defer func() { h.off() }()
 		h.restart(rt)
 		// A name for each time that an action is as likely as another.

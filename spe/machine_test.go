@@ -54,11 +54,20 @@ func (g sessionGate) Call(h veneer.Handle, typ int32, in []veneer.InVec, out []v
 	return st
 }
 
-// newMachine provisions a device of a board, which is off.
-func newMachine(tb testing.TB, boardName string) *machine {
+// devices are how the devices of the storage tests are made: of NOR flash and of
+// RRAM, with Internal Trusted Storage in the clear and encrypted.
+var devices = map[string]platform.ProvisionOptions{
+	"nrf5340":             {Board: "nrf5340"},
+	"nrf54l15":            {Board: "nrf54l15"},
+	"nrf5340, encrypted":  {Board: "nrf5340", ITS: platform.ITSOptions{Encrypted: true}},
+	"nrf54l15, encrypted": {Board: "nrf54l15", ITS: platform.ITSOptions{Encrypted: true}},
+}
+
+// newMachine provisions a device, which is off.
+func newMachine(tb testing.TB, o platform.ProvisionOptions) *machine {
 	tb.Helper()
 	m := &machine{dir: shortDir(tb)}
-	if _, err := platform.Provision(m.dir, platform.ProvisionOptions{Board: boardName}); err != nil {
+	if _, err := platform.Provision(m.dir, o); err != nil {
 		tb.Fatal(err)
 	}
 	return m

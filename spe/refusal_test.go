@@ -116,7 +116,7 @@ func u64(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }
 // assets hold.
 func TestRefusals(t *testing.T) {
 	log, seen := secureLog()
-	m := newMachine(t, "nrf5340")
+	m := newMachine(t, devices["nrf5340"])
 	m.mustBoot(t, spe.Options{Log: log})
 	defer m.off()
 	h := make(map[oracle.Place]oracle.Held)
