@@ -70,7 +70,7 @@ crash: ## cut the power at every point of the long storage workloads (minutes)
 
 soak: ## every flipped bit and thousands of random histories of a whole secure world (an hour)
 	POSTERN_CRASH=1 $(GO) test -count=1 -v -timeout 2h -run FlippedBits ./spe
-	$(GO) test -count=1 -v -timeout 2h -run Histories ./spe -rapid.checks=5000 -rapid.steps=100
+	$(GO) test -count=1 -v -timeout 2h -run Histories ./spe -rapid.checks=1000 -rapid.steps=100
 
 kill-loop: ## kill the secure process KILLS times under load (default 500; minutes)
 	POSTERN_KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 2h -run SIGKILL ./cmd/spe
