@@ -16,7 +16,7 @@ import (
 	"github.com/postern-spe/postern/veneer/psa"
 )
 
-// exhaustive reports whether the long tests were asked for (make crash).
+// exhaustive reports whether the long tests were asked for (make soak).
 func exhaustive() bool { return os.Getenv("POSTERN_CRASH") == "1" }
 
 // belongings is a device's storage with something of everything: assets of all
@@ -109,7 +109,7 @@ func used(cells []byte, from, to int) (at []int) {
 // TestFlippedBits flips a bit in the storage areas of a device that is off, boots
 // it, and reads everything over the gate: it is right, or is said to be damaged,
 // and the device goes on to work. In Internal Trusted Storage no flip costs more
-// than the asset or key that it hits. (make crash: every bit of what is used.)
+// than the asset or key that it hits. (make soak: every bit of what is used.)
 func TestFlippedBits(t *testing.T) {
 	for name, o := range devices {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestFlippedBits(t *testing.T) {
 			whole := m.flash(t)
 			var bits []int
 			for _, a := range []string{board.ITS, board.PS} {
-				from, to := area(t, o.Board, a)
+				from, to := bounds(t, o.Board, a)
 				for _, at := range used(whole.cells, from, to) {
 					for bit := range 8 {
 						bits = append(bits, 8*at+bit)
@@ -154,7 +154,7 @@ func someBits(t *testing.T, boardName string, bits []int) (some []int) {
 		some = append(some, bits[rng.IntN(len(bits))])
 	}
 	for _, a := range []string{board.ITS, board.PS} {
-		from, to := area(t, boardName, a)
+		from, to := bounds(t, boardName, a)
 		for range n / 10 {
 			some = append(some, 8*from+rng.IntN(8*(to-from)))
 		}

@@ -37,7 +37,7 @@ func TestImagesThatAreNoStore(t *testing.T) {
 		m.fill(t, 0)
 		whole := m.flash(t)
 		for _, a := range []struct{ name, says string }{{board.ITS, "internal storage area"}, {board.PS, "protected storage area"}} {
-			from, to := area(t, name, a.name)
+			from, to := bounds(t, name, a.name)
 			for damage, do := range map[string]func([]byte){
 				"random bytes":   func(b []byte) { random(b, 1) },
 				"zeros":          func(b []byte) { clear(b) },
@@ -85,7 +85,7 @@ func TestForeignFlash(t *testing.T) {
 		h := mine.fill(t, 0)
 		strange := others.fill(t, 100)
 		own, foreign := mine.flash(t), others.flash(t)
-		from, to := area(t, o.Board, board.PS)
+		from, to := bounds(t, o.Board, board.PS)
 		part := flash{slices.Clone(own.cells), own.wear}
 		copy(part.cells[from:to], foreign.cells[from:to])
 		for _, row := range []struct {

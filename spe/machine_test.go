@@ -204,8 +204,8 @@ func (m *machine) put(tb testing.TB, f flash) {
 	}
 }
 
-// area returns where an area of a board begins and ends in flash.bin.
-func area(tb testing.TB, boardName, name string) (from, to int) {
+// bounds returns where an area of a board begins and ends in flash.bin.
+func bounds(tb testing.TB, boardName, name string) (from, to int) {
 	tb.Helper()
 	b, ok := board.Lookup(boardName)
 	if !ok {

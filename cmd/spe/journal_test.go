@@ -69,8 +69,8 @@ func parseEntry(s string) (e entry, err error) {
 	return e, nil
 }
 
-// sum is what a journal says of what was read.
-func sum(h oracle.Held) uint32 { return crc32.ChecksumIEEE(fmt.Appendf(nil, "%+v", h.Seen())) }
+// checksum is what a journal says of what was read.
+func checksum(h oracle.Held) uint32 { return crc32.ChecksumIEEE(fmt.Appendf(nil, "%+v", h.Seen())) }
 
 // places of a keeper.
 const (
@@ -135,7 +135,7 @@ func keep() {
 		var a answer
 		if e.read {
 			h, err := e.Place.Read(c)
-			a = answer{oracle.StatusOf(err), sum(h)}
+			a = answer{oracle.StatusOf(err), checksum(h)}
 		} else {
 			a.status = e.Op.Do(c)
 		}

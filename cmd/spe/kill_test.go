@@ -172,7 +172,7 @@ func (l *killLoop) replay(t *testing.T, number int, steps []step, cut bool) {
 			l.interrupted++
 			l.doubt[s.Place] = s.Op
 		case s.read:
-			if s.status != veneer.Success || s.sum != sum(old) {
+			if s.status != veneer.Success || s.sum != checksum(old) {
 				fail("%v, and it is not %v", s.status, old)
 			}
 			l.acknowledged++

@@ -82,7 +82,8 @@
 // other, and every asset that may have been there answers
 // PSA_ERROR_INVALID_SIGNATURE until it is set or removed, or for good if what was
 // there was write-once. Objects wrong in two places or more, or no root, or one of
-// another number, are more than can be mended: a new epoch begins. Protected
+// another number, are more than can be mended: a new epoch begins, with the first
+// change, so that the right medium can still take the place of a wrong one. Protected
 // objects of epochs before it answer PSA_ERROR_INVALID_SIGNATURE until they are
 // set or removed, write-once or not; nothing is known of an asset that the medium
 // does not have, which answers PSA_ERROR_DOES_NOT_EXIST as if it had never been.

@@ -33,6 +33,11 @@ func (s *store) ready() error {
 		}
 	}
 	l.started = true
+	if l.renewed {
+		// Nothing is written for who only reads. Whoever has the wrong medium there
+		// by mistake can still put the right one back.
+		return nil
+	}
 	if l.lost == 0 {
 		// If this fails it is tried again by what needs it: assets can be read.
 		_ = l.settle()

@@ -41,6 +41,7 @@ type ledger struct {
 	// on, which a change needs.
 	settled bool
 	lost    its.UID // where a start has found what was not stored last; 0: nowhere
+	renewed bool    // the medium is not to be trusted, and does not know of the new epoch yet
 }
 
 // noObject is the fingerprint of what is not there, or not protected.
@@ -170,7 +171,7 @@ func (l *ledger) writeRoot(after sums) error {
 // load finds out what the medium holds and whether it may, and changes nothing
 // there.
 func (l *ledger) load() (err error) {
-	l.loaded, l.started, l.settled, l.lost = false, false, false, 0
+	l.loaded, l.started, l.settled, l.lost, l.renewed = false, false, false, 0, false
 	if err := l.derive(); err != nil {
 		return err
 	}
@@ -198,6 +199,7 @@ func (l *ledger) load() (err error) {
 		bad = errors.New("there is no root")
 	}
 	if l.count > 0 || objects > 0 {
+		l.renewed = true
 		l.notice(fmt.Sprintf("the medium was rolled back or damaged: counter %d, %v; protected assets that are there are refused", l.count, bad))
 	}
 	// A new epoch begins, whose number no object has: epochs begin at different
