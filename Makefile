@@ -43,6 +43,9 @@ lint: ## gofmt, go vet, staticcheck
 bench: build ## measure calls beside a C ping-pong of the same bytes
 	@bin/demo --bin bin --bench -- $(BENCHFLAGS)
 
+bench-storage: build ## measure storage with 10 to 100,000 assets beside files, and boots with them
+	@bin/demo --bin bin --bench-storage -- $(BENCHFLAGS)
+
 bench-chip: ## measure the emulated chip: decisions, words, pages, loads over the bus door and through a window
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./platform/spu ./platform/mpc ./platform/cells ./platform/nvmc ./platform/rramc ./ipc/buslink ./nspe/flash
 
@@ -81,4 +84,4 @@ power: ## as root: take the power from the host of a durable device, on a file s
 clean: ## remove what build made
 	rm -rf bin
 
-.PHONY: help compiler build run test race lint bench bench-chip fuzz crash soak kill-loop power clean
+.PHONY: help compiler build run test race lint bench bench-storage bench-chip fuzz crash soak kill-loop power clean

@@ -193,13 +193,17 @@ func testNoProcessOutlivesAKill(t *testing.T, bin string) {
 }
 
 func testBenchInterrupted(t *testing.T, bin string) {
-	r := start(t, bin, "--bench", "--", "--duration", "10s")
-	// Its first word on standard output comes when psa bench runs.
-	if _, err := r.lines.ReadString('\n'); err != nil {
-		t.Fatalf("%v\n%s", err, r.stderr)
+	for _, which := range []string{"--bench", "--bench-storage"} {
+		t.Run(which, func(t *testing.T) {
+			r := start(t, bin, which, "--", "--duration", "10s")
+			// Its first word on standard output comes when psa bench runs.
+			if _, err := r.lines.ReadString('\n'); err != nil {
+				t.Fatalf("%v\n%s", err, r.stderr)
+			}
+			r.Process.Signal(syscall.SIGINT)
+			r.nothingLeft(t)
+		})
 	}
-	r.Process.Signal(syscall.SIGINT)
-	r.nothingLeft(t)
 }
 
 // What cannot be signed is found before anything is made: the programs are not

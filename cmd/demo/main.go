@@ -27,6 +27,8 @@ const usage = `Take the tour.
 Usage:
   demo --bin BIN [FILE]   provision, boot, sign FILE, store, kill, recall, attest, attack
   demo --bin BIN --bench  boot with the echo service and run psa bench
+  demo --bin BIN --bench-storage
+                          the same on the largest board with assets by the 100,000
 
 BIN is where make build puts the programs.
 `
@@ -35,6 +37,7 @@ func main() {
 	flag.Usage = func() { fmt.Fprint(flag.CommandLine.Output(), usage) }
 	bin := flag.String("bin", "bin", "")
 	bench := flag.Bool("bench", false, "")
+	benchStorage := flag.Bool("bench-storage", false, "")
 	flag.Parse()
 	file := "README.md"
 	if flag.NArg() > 0 {
@@ -49,6 +52,8 @@ func main() {
 	take := func(t *tour) error { return t.take(file) }
 	if *bench {
 		take = func(t *tour) error { return t.bench(flag.Args()) }
+	} else if *benchStorage {
+		take = func(t *tour) error { return t.benchStorage(flag.Args()) }
 	} else if err := checkReadable(file); err != nil {
 		fail(err)
 	}

@@ -61,8 +61,8 @@ func (t *tour) areaOfSecrets() (uint32, error) {
 	return a.Base, nil
 }
 
-func (t *tour) provision() error {
-	out, err := t.command(t.ctx, "spe", "provision", t.device).CombinedOutput()
+func (t *tour) provision(flags ...string) error {
+	out, err := t.command(t.ctx, "spe", append([]string{"provision", t.device}, flags...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 	}
@@ -193,10 +193,33 @@ func (t *tour) bench(args []string) error {
 	}
 	fmt.Fprintf(os.Stderr, "spe run to ready: median %.1f ms, longest of %d %.1f ms; resident when idle: %.1f MB\n\n",
 		took[boots/2].Seconds()*1e3, boots, took[boots-1].Seconds()*1e3, float64(resident)/1000)
-	cmd := t.command(t.ctx, "psa", append([]string{"bench", "--socket", t.socket()}, args...)...)
+	return t.psaBench(args...)
+}
+
+// psaBench runs psa bench, whose output is this program's.
+func (t *tour) psaBench(args ...string) error {
+	cmd := t.command(t.ctx, "psa", append([]string{"bench"}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Stdin = io.LimitReader(os.Stdin, 0)
 	return runWithOffspring(cmd)
+}
+
+// benchStorage measures storage on a board with room for many assets, and then
+// how long it takes to boot with them.
+func (t *tour) benchStorage(args []string) error {
+	if err := t.provision("--board", "virt"); err != nil {
+		return err
+	}
+	if _, err := t.bootWith("--bench-echo"); err != nil {
+		return err
+	}
+	if err := t.psaBench(append([]string{"--storage", "10,1000,100000"}, args...)...); err != nil {
+		return err
+	}
+	t.halt()
+	boot := append([]string{"--boot", "0,10,1000,100000"}, args...)
+	fmt.Fprintln(os.Stderr)
+	return t.psaBench(append(boot, "--", filepath.Join(t.bin, "spe"), "run", t.device, "--log", "error")...)
 }
 
 // runWithOffspring runs a program that starts others, and ends those that it has

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +27,7 @@ func (o *benchOptions) scale(ctx context.Context, e *env, path string, where ben
 			return err
 		}
 	}
-	numbers := slices.Compact(slices.Sorted(slices.Values(o.clients)))
+	numbers := ascending(o.clients)
 	for _, op := range ops {
 		for _, n := range numbers {
 			s, err := measure(op, n)

@@ -13,8 +13,8 @@ import (
 )
 
 // TestLiveScripts runs what needs a secure world: the real one, in a process of
-// its own, with a device of its own for each script. $DEVICE is its directory.
-// What needs a certain board is in a directory named after it.
+// its own, with a device of its own for each script. $DEVICE is its directory,
+// $SPE the program. What needs a certain board is in a directory named after it.
 func TestLiveScripts(t *testing.T) {
 	spe := buildSPE(t)
 	t.Run("default", func(t *testing.T) { runLive(t, spe, "testdata/script-live") })
@@ -44,6 +44,7 @@ func runLive(t *testing.T, spe, dir string, flags ...string) {
 			s.Defer(stop)
 			s.Values[stopValue{}] = stop
 			s.Setenv("DEVICE", device)
+			s.Setenv("SPE", spe)
 			s.Setenv("POSTERN_SOCKET", filepath.Join(device, "run", "ns.sock"))
 			return nil
 		},

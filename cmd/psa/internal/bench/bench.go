@@ -131,19 +131,8 @@ func measure(ctx context.Context, cfg *Config, op Op, yardstick *pingpong, hasEc
 		}
 		parts = append(parts, func(d time.Duration) error { return echo.collect(d, call, nil) })
 	}
-	turn := cfg.Duration / time.Duration(turns*len(parts))
-	for range turns {
-		// Another order each time: what runs before leaves its traces in caches
-		// and in the scheduler, and should not always do so to the same part.
-		rand.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
-		for _, part := range parts {
-			if err := ctx.Err(); err != nil {
-				return r, err
-			}
-			if err := part(turn); err != nil {
-				return r, err
-			}
-		}
+	if err := takeTurns(ctx, cfg.Duration, parts); err != nil {
+		return r, err
 	}
 	r = Result{
 		Op: op.Name, Size: op.Size, Pin: cfg.Placement.Pin,
@@ -153,6 +142,26 @@ func measure(ctx context.Context, cfg *Config, op Op, yardstick *pingpong, hasEc
 	}
 	r.fill(&gate)
 	return r, nil
+}
+
+// takeTurns has parts measure, each for a few milliseconds at a time, for d in
+// all.
+func takeTurns(ctx context.Context, d time.Duration, parts []func(time.Duration) error) error {
+	turn := d / time.Duration(turns*len(parts))
+	for range turns {
+		// Another order each time: what runs before leaves its traces in caches
+		// and in the scheduler, and should not always do so to the same part.
+		rand.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+		for _, part := range parts {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := part(turn); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Select returns the operations that the names ask for, in the table's order: a

@@ -38,7 +38,7 @@ type CClients struct{ program *program }
 // package c. An error says why there are no C clients, such as that the machine
 // has no compiler.
 func BuildCClients(ctx context.Context) (*CClients, error) {
-	p, err := compile(ctx, clientsSource, "clients/clients.c", c.Sources)
+	p, err := compile(ctx, clientsSource, "clients/clients.c", nil, c.Sources)
 	if err != nil {
 		return nil, err
 	}

@@ -20,9 +20,9 @@ type program struct {
 
 // compile builds a C program from main, a file of sources, and whatever
 // libraries hold: their files lie beside each other in the include path, and
-// their .c files are compiled with it. Sources are embedded, so that an
-// installed psa has them.
-func compile(ctx context.Context, sources fs.FS, main string, libraries ...fs.FS) (p *program, err error) {
+// their .c files are compiled with it. link is what it is linked with besides,
+// such as -lm. Sources are embedded, so that an installed psa has them.
+func compile(ctx context.Context, sources fs.FS, main string, link []string, libraries ...fs.FS) (p *program, err error) {
 	cc, err := exec.LookPath("cc")
 	if err != nil {
 		return nil, errors.New("no C compiler (cc) in PATH")
@@ -54,6 +54,7 @@ func compile(ctx context.Context, sources fs.FS, main string, libraries ...fs.FS
 			args = append(args, filepath.Join(include, f))
 		}
 	}
+	args = append(args, link...)
 	if out, err := exec.CommandContext(ctx, cc, args...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("compile %s: %w: %s", filepath.Base(main), err, bytes.TrimSpace(out))
 	}
