@@ -3,6 +3,7 @@ package its
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/postern-spe/postern/partitions/its/flashlog"
 	"github.com/postern-spe/postern/veneer"
@@ -43,16 +44,23 @@ func (p *partition) open(cfg Config) error {
 	}{{"internal", cfg.Internal}, {"protected", cfg.Protected}}
 	// Both are read before either is repaired: of a damaged device, whoever is to
 	// find out what happened to it gets all that was there.
+	// And both at once, since that is most of a boot with many assets.
 	var checked [2]*flashlog.Checked
-	for i, a := range areas {
+	var errs [2]error
+	var reading sync.WaitGroup
+	for _, a := range areas {
 		if a.flash == nil {
 			return fmt.Errorf("its: no %s storage area: %w", a.name, veneer.ErrServiceFailure)
 		}
-		c, err := flashlog.Check(a.flash)
-		if err != nil {
-			return fmt.Errorf("its: %s storage area, %w", a.name, err)
+	}
+	for i, a := range areas {
+		reading.Go(func() { checked[i], errs[i] = flashlog.Check(a.flash) })
+	}
+	reading.Wait()
+	for i, a := range areas {
+		if errs[i] != nil {
+			return fmt.Errorf("its: %s storage area, %w", a.name, errs[i])
 		}
-		checked[i] = c
 	}
 	sealer, err := newSealer(cfg.Engine, cfg.Random)
 	if err != nil {

@@ -107,6 +107,26 @@ func BenchmarkMount(b *testing.B) {
 	}
 }
 
+// BenchmarkMountUsed mounts an area that has been in use for long: whatever it
+// holds, all of it is records.
+func BenchmarkMountUsed(b *testing.B) {
+	for _, n := range scales {
+		b.Run(fmt.Sprintf("16 MiB, %d assets", n), func(b *testing.B) {
+			f, s := populated(b, 16, n)
+			data, rng := workloadBytes(32), rand.New(rand.NewPCG(1, 2))
+			for range 250_000 {
+				if err := s.Set(assetKey(rng.IntN(n)), data, 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				open(b, f)
+			}
+		})
+	}
+}
+
 // BenchmarkWear sets assets of 32 bytes at random in areas that are full to some
 // degree, and says what that costs the flash.
 func BenchmarkWear(b *testing.B) {

@@ -42,9 +42,12 @@ func (h *header) append(b []byte, p int) []byte {
 // headerSum returns the CRC of a copy of the header of page p, of which it looks
 // at what stands before the CRC.
 func headerSum(b []byte, p int) uint32 {
-	var n [4]byte
-	binary.LittleEndian.PutUint32(n[:], uint32(p))
-	return notBlank(sum(sum(0, n[:]), b[:headerCopy-4]))
+	// Four bytes are faster by the table than in a slice that goes to the heap.
+	crc := ^uint32(0)
+	for i := range 4 {
+		crc = castagnoli[byte(crc)^byte(p>>(8*i))] ^ crc>>8
+	}
+	return notBlank(sum(^crc, b[:headerCopy-4]))
 }
 
 // decodeHeader reads the header of page p from b, the beginning of the page. One
