@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/postern-spe/postern/veneer"
 	"github.com/postern-spe/postern/veneer/its"
 	"github.com/postern-spe/postern/veneer/ps"
@@ -114,6 +116,9 @@ func RunStorage(ctx context.Context, cfg StorageConfig, emit func(StorageResult)
 				return err
 			}
 		}
+		if err := refs.settle(); err != nil {
+			return err
+		}
 		for _, s := range shelves {
 			for _, op := range storageOps() {
 				if op.sid != s.sid {
@@ -171,6 +176,17 @@ func newReferences(ctx context.Context, cfg *StorageConfig) (_ *references, err 
 	}
 	r.mbed, err = startFileBacked(ctx, program, cfg.Placement, mbed)
 	return r, err
+}
+
+// settle waits until what was made in files is on the disk: to write it is not
+// part of what is measured after it.
+func (r *references) settle() error {
+	dir, err := os.Open(r.dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return os.NewSyscallError("syncfs", unix.Syncfs(int(dir.Fd())))
 }
 
 // end ends the C program and removes the files.
