@@ -127,16 +127,10 @@ func (f *Flash) Program(off int, p []byte) error {
 		}
 	}
 	bad := -1
-	for i := 0; i < len(p); i += WordSize {
-		if err := f.supply.Err(); err != nil { // another memory's point
-			return err
-		}
+	whole, torn := f.supply.PointsOf(len(p) / WordSize)
+	for i := 0; i < whole*WordSize; i += WordSize {
 		cell := f.img.word(off + i)
 		old, v := *cell, binary.NativeEndian.Uint32(p[i:])
-		if rng := f.supply.Point(); rng != nil {
-			f.tearWord(off+i, v, rng)
-			return power.ErrLost
-		}
 		if old&v != v && bad < 0 {
 			bad = off + i
 		}
@@ -149,6 +143,10 @@ func (f *Flash) Program(off int, p []byte) error {
 		if f.wear != nil {
 			f.wear.wrote(off + i)
 		}
+	}
+	if torn != nil {
+		f.tearWord(off+whole*WordSize, binary.NativeEndian.Uint32(p[whole*WordSize:]), torn)
+		return power.ErrLost
 	}
 	if err := f.written(off, len(p)); err != nil {
 		return err

@@ -114,28 +114,35 @@ func (r *RRAM) Write(off int, p []byte) error {
 	if err := r.usable("write", off, len(p), 1); err != nil {
 		return err
 	}
-	for len(p) > 0 {
-		if err := r.supply.Err(); err != nil { // another memory's point
-			return err
-		}
+	if len(p) == 0 {
+		return nil
+	}
+	whole, torn := r.supply.PointsOf((off+len(p)-1)/LineSize - off/LineSize + 1)
+	for ; whole >= 0 && len(p) > 0; whole-- {
 		at, from := off&^(LineSize-1), off%LineSize
 		line := r.line(at)
 		now := *line
 		n := copy(now[from:], p)
-		if err := r.write(at, line, now); err != nil {
-			return err
+		if whole == 0 { // the line at which the power fails
+			return r.tear(at, line, now, torn)
 		}
+		r.write(at, line, now)
 		off, p = off+n, p[n:]
 	}
 	return nil
 }
 
-func (r *RRAM) write(at int, line *[LineSize]byte, now [LineSize]byte) error {
-	rng := r.supply.Point()
+// tear leaves of a line what a power failure does, and returns power.ErrLost.
+func (r *RRAM) tear(at int, line *[LineSize]byte, now [LineSize]byte, torn *rand.Rand) error {
 	old := *line
-	if rng != nil {
-		tearLine(&now, &old, r.fail, rng)
-	}
+	tearLine(&now, &old, r.fail, torn)
+	r.write(at, line, now)
+	return power.ErrLost
+}
+
+// write makes a line what it is to be now.
+func (r *RRAM) write(at int, line *[LineSize]byte, now [LineSize]byte) {
+	old := *line
 	if now != old {
 		// One assignment, which is one instruction where the host has stores of
 		// 16 bytes: there, a process that is killed leaves a whole line.
@@ -144,10 +151,6 @@ func (r *RRAM) write(at int, line *[LineSize]byte, now [LineSize]byte) error {
 			r.lines.wrote(at)
 		}
 	}
-	if rng != nil {
-		return power.ErrLost
-	}
-	return nil
 }
 
 // tearLine makes of the new line what a power failure leaves of it.
@@ -179,13 +182,13 @@ func (r *RRAM) Erase(off int) error {
 	if err := r.usable("erase", off, r.page, r.page); err != nil {
 		return err
 	}
-	for at := off; at < off+r.page; at += LineSize {
-		if err := r.supply.Err(); err != nil { // another memory's point
-			return err
-		}
-		if err := r.write(at, r.line(at), erasedLine); err != nil {
-			return err
-		}
+	whole, torn := r.supply.PointsOf(r.page / LineSize)
+	end := off + whole*LineSize
+	for at := off; at < end; at += LineSize {
+		r.write(at, r.line(at), erasedLine)
+	}
+	if torn != nil {
+		return r.tear(end, r.line(end), erasedLine, torn)
 	}
 	return nil
 }

@@ -97,12 +97,27 @@ func (s *Supply) On() {
 // them torn accordingly and answers ErrLost. The caller has checked Err before,
 // under a lock that keeps its own memory's points in order.
 func (s *Supply) Point() *rand.Rand {
-	n := s.points.Add(1)
+	_, torn := s.PointsOf(1)
+	return torn
+}
+
+// PointsOf is Point for n points in a row, which costs hardly more than one. It
+// returns how many of them come to pass, and, if that is fewer than n, the source
+// for the one after.
+func (s *Supply) PointsOf(n int) (whole int, torn *rand.Rand) {
+	if n == 0 {
+		return 0, nil
+	}
+	last := s.points.Add(uint64(n))
 	// Not only at the cut itself: a memory that was on its way here when the
 	// power failed elsewhere, or when the cut was set, must not get past it.
-	if cut := s.cut.Load(); cut == 0 || n < cut {
-		return nil
+	cut := s.cut.Load()
+	if cut == 0 || last < cut {
+		return n, nil
 	}
+	first := last - uint64(n) + 1
+	at := max(cut, first)
+	s.points.Add(at - last) // those after it have not been
 	s.state.Or(off)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,5 +125,5 @@ func (s *Supply) Point() *rand.Rand {
 		go s.lost()
 		s.lost = nil
 	}
-	return rand.New(rand.NewPCG(s.seed, n))
+	return int(at - first), rand.New(rand.NewPCG(s.seed, at))
 }

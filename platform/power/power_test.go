@@ -31,6 +31,31 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestPointsOf: several points at once are what as many single ones are.
+func TestPointsOf(t *testing.T) {
+	for n := range 5 {
+		for cut := uint64(1); cut <= 6; cut++ {
+			var s, single Supply
+			s.CutAt(cut, 9)
+			single.CutAt(cut, 9)
+			want := 0
+			for range n {
+				if single.Point() != nil {
+					break
+				}
+				want++
+			}
+			whole, torn := s.PointsOf(n)
+			if whole != want || (torn != nil) != (want < n) || s.Points() != single.Points() || s.Err() != single.Err() {
+				t.Errorf("%d points, cut at %d: %d, torn %v, %d points, %v; want %d", n, cut, whole, torn != nil, s.Points(), s.Err(), want)
+			}
+			if whole, torn := s.PointsOf(2); want < n && (whole != 0 || torn == nil) {
+				t.Errorf("%d points, cut at %d: late, and %d of 2 came to pass", n, cut, whole)
+			}
+		}
+	}
+}
+
 // TestSeed: what a cut leaves depends on its point and the seed alone.
 func TestSeed(t *testing.T) {
 	torn := func(n, seed uint64) uint64 {

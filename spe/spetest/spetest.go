@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/postern-spe/postern/platform"
@@ -50,7 +51,7 @@ func StartOn(tb testing.TB, board string, o spe.Options) *SPE {
 func StartDevice(tb testing.TB, p platform.ProvisionOptions, o spe.Options) *SPE {
 	tb.Helper()
 	if o.Log == nil {
-		o.Log = zaptest.NewLogger(tb)
+		o.Log = zaptest.NewLogger(tb, zaptest.Level(zap.InfoLevel)) // not every call
 	}
 	parent := shortDir(tb)
 	if o.Durable {
