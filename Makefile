@@ -44,10 +44,10 @@ bench: build ## measure calls beside a C ping-pong of the same bytes
 	@bin/demo --bin bin --bench -- $(BENCHFLAGS)
 
 bench-storage: build ## measure storage with 10 to 100,000 assets beside files, and boots with them
-	@bin/demo --bin bin --bench-storage -- $(BENCHFLAGS)
+	@bin/demo --bin bin --bench-storage -- --duration 4s $(BENCHFLAGS)
 
 bench-chip: ## measure the emulated chip: decisions, words, pages, loads over the bus door and through a window
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./platform/spu ./platform/mpc ./platform/cells ./platform/nvmc ./platform/rramc ./ipc/buslink ./nspe/flash
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./platform ./platform/spu ./platform/mpc ./platform/cells ./platform/nvmc ./platform/rramc ./ipc/buslink ./nspe/flash
 
 # At the end of its time go test now and then reports its own deadline as a failure
 # ("context deadline exceeded", and no failing input): that is no finding.

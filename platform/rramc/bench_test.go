@@ -43,13 +43,3 @@ func BenchmarkLoadWord(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkErasePage(b *testing.B) {
-	a := newDevice(b).Area(0, 0x1000)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := a.Erase(0); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
