@@ -69,7 +69,7 @@ fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	done
 
 crash: ## cut the power at every point of the long storage workloads (minutes)
-	POSTERN_CRASH=1 $(GO) test -count=1 -v -timeout 2h -run 'PowerCuts|CrashStorm|OneFlippedBit' ./partitions/its/flashlog
+	POSTERN_CRASH=1 $(GO) test -count=1 -v -timeout 2h -run 'PowerCuts|CrashStorm|OneFlippedBit' ./partitions/its/flashlog ./partitions/ps
 
 soak: ## every flipped bit and thousands of random histories of a whole secure world (an hour)
 	POSTERN_CRASH=1 $(GO) test -count=1 -v -timeout 2h -run FlippedBits ./spe

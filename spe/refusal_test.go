@@ -68,6 +68,8 @@ var (
 		{"remove of a write-once asset", func(c oracle.Client) error { return c.PS.Remove(2) }, veneer.ErrNotPermitted},
 		{"set of more than the area has", func(c oracle.Client) error { return c.PS.Set(1, make([]byte, oracle.MoreThanAnArea), 0) }, veneer.ErrInsufficientStorage},
 		{"create of more than the area has", func(c oracle.Client) error { return c.PS.Create(9, oracle.MoreThanAnArea, 0) }, veneer.ErrInsufficientStorage},
+		{"create of more than any asset has", func(c oracle.Client) error { return c.PS.Create(1, 1<<32-1, 0) }, veneer.ErrInsufficientStorage},
+		{"set of more than any asset has", func(c oracle.Client) error { return c.PS.Set(1, make([]byte, veneer.MaxPayload-12), 0) }, veneer.ErrInsufficientStorage},
 		{"set of more than a call carries", func(c oracle.Client) error { return c.PS.Set(1, make([]byte, veneer.MaxPayload), 0) }, veneer.ErrInsufficientMemory},
 	}
 	// By client -2, of what is client -1's.

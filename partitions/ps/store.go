@@ -47,6 +47,10 @@ type store struct {
 // data. A call to Internal Trusted Storage carries more.
 const maxCapacity = veneer.MaxPayload - 56 - adSize - tagSize
 
+// errTooLarge is for a capacity that no asset has, however empty the medium is: bad
+// input, which the log has a line for.
+var errTooLarge = fmt.Errorf("more than %d bytes: %w", maxCapacity, veneer.ErrInsufficientStorage)
+
 // room returns the place for contents of some capacity, which holds anything.
 func (s *store) room(capacity int) []byte {
 	s.plain = slices.Grow(s.plain[:0], adSize+capacity)[:adSize+capacity]
@@ -87,8 +91,11 @@ func (s *store) set(a Asset, data []byte, flags psa.StorageFlags) error {
 	if err != nil {
 		return err
 	}
-	if at == 0 || len(data) > maxCapacity {
+	switch {
+	case at == 0:
 		return veneer.ErrInsufficientStorage
+	case len(data) > maxCapacity:
+		return errTooLarge
 	}
 	contents := s.room(len(data))
 	defer clear(contents)
@@ -102,7 +109,7 @@ func (s *store) create(a Asset, capacity uint32, flags psa.StorageFlags) error {
 	if capacity > maxCapacity {
 		// Also where there is an asset: the API does not say which of the two is
 		// answered, and the PSA architecture tests expect this.
-		return veneer.ErrInsufficientStorage
+		return errTooLarge
 	}
 	pl, err := s.find(a)
 	clear(pl.data)

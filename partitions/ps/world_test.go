@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	mathrand "math/rand/v2"
 	"testing"
 
 	"github.com/postern-spe/postern/partitions/crypto"
@@ -143,8 +144,9 @@ const norPage = 4096
 
 // supply fails at a point.
 type supply struct {
-	cut int // points until power fails; negative: never
-	off bool
+	cut  int // points until power fails; negative: never
+	off  bool
+	seed uint64 // of what is torn
 }
 
 var errPower = errors.New("no power")
@@ -211,7 +213,7 @@ func (n *nor) Program(off int, p []byte) error {
 		word := binary.LittleEndian.Uint32(p[i:])
 		on := n.point()
 		if !on {
-			word |= 0x00ff00ff // a torn word
+			word |= n.torn(off + i)
 		}
 		cell := n.mem[off+i:]
 		binary.LittleEndian.PutUint32(cell, binary.LittleEndian.Uint32(cell)&word)
@@ -223,11 +225,25 @@ func (n *nor) Program(off int, p []byte) error {
 }
 
 func (n *nor) Erase(off int) error {
-	if !n.point() {
+	on := n.point()
+	for i := off; i < off+norPage; i += 4 {
+		cell, set := n.mem[i:], uint32(math.MaxUint32)
+		if !on {
+			set = n.torn(i)
+		}
+		binary.LittleEndian.PutUint32(cell, binary.LittleEndian.Uint32(cell)|set)
+	}
+	if !on {
 		return errPower
 	}
-	for i := range n.mem[off : off+norPage] {
-		n.mem[off+i] = 0xff
-	}
 	return nil
+}
+
+// torn returns which bits of the word at off are set when the power fails while
+// it is programmed or erased: the others are as they should be, or as they were.
+func (n *nor) torn(off int) uint32 {
+	if n.seed == 0 {
+		return 0x00ff00ff
+	}
+	return mathrand.New(mathrand.NewPCG(n.seed, uint64(off))).Uint32()
 }
