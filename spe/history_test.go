@@ -235,29 +235,47 @@ func (h *history) get(t *rapid.T) {
 // that a cut that is set for the boot may come here.
 func (h *history) read(t *rapid.T, p oracle.Place) (oracle.Held, error) {
 	got, err := p.Read(h.clients[p.Client])
-	if err == nil || !h.world.PowerLost() {
-		return got, err
+	if h.cutSince(t) {
+		return p.Read(h.clients[p.Client])
+	}
+	return got, err
+}
+
+// check holds all that there is against the oracle.
+func (h *history) check(t *rapid.T) {
+	err := h.compare()
+	if h.cutSince(t) {
+		err = h.compare()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cutSince boots without another cut if the power has failed since the boot, and
+// reports whether it has.
+func (h *history) cutSince(t *rapid.T) bool {
+	if !h.world.PowerLost() {
+		return false
 	}
 	h.tally.cutsInBoot++
 	h.off()
 	if err := h.boot(spe.Options{}); err != nil {
 		t.Fatalf("boot: %v", err)
 	}
-	return p.Read(h.clients[p.Client])
+	return true
 }
 
-// check holds all that there is against the oracle.
-func (h *history) check(t *rapid.T) {
+func (h *history) compare() error {
 	for _, p := range places() {
-		got, err := h.read(t, p)
-		if err != nil || got != h.m[p].Seen() {
-			t.Fatalf("%v is %v, %v; want %v", p, got, err, h.m[p])
+		if got, err := p.Read(h.clients[p.Client]); err != nil || got != h.m[p].Seen() {
+			return fmt.Errorf("%v is %v, %v; want %v", p, got, err, h.m[p])
 		}
 	}
 	for id, c := range h.clients {
 		list, err := c.Keys.List()
 		if err != nil {
-			t.Fatalf("the keys of client %d: %v", id, err)
+			return fmt.Errorf("the keys of client %d: %v", id, err)
 		}
 		var got, want []uint64
 		for _, a := range list {
@@ -269,7 +287,8 @@ func (h *history) check(t *rapid.T) {
 			}
 		}
 		if slices.Sort(got); !slices.Equal(got, want) {
-			t.Fatalf("client %d has keys %v; want %v", id, got, want)
+			return fmt.Errorf("client %d has keys %v; want %v", id, got, want)
 		}
 	}
+	return nil
 }
