@@ -10,6 +10,7 @@ import (
 	"github.com/postern-spe/postern/veneer"
 	"github.com/postern-spe/postern/veneer/its"
 	contract "github.com/postern-spe/postern/veneer/ps"
+	"github.com/postern-spe/postern/veneer/psa"
 )
 
 // version is a state of a history: the device, and what its assets are.
@@ -298,5 +299,35 @@ func TestRootIsNoAsset(t *testing.T) {
 		if at := slotHash(Asset{-owner, 1}); at < slots {
 			t.Fatalf("owner %d: %d", -owner, at)
 		}
+	}
+}
+
+// TestFlippedFlags says in the headers of write-once assets that they are not, in
+// so many that what the flag alone would add to the sums is nothing: a start, which
+// only looks at headers, does not take that for what was stored last, or the assets
+// could be changed.
+func TestFlippedFlags(t *testing.T) {
+	w := newWorld(t)
+	slot := func(a Asset) its.UID { return its.UID(a.UID) * slots }
+	w.part.store.slot = slot
+	uids := []contract.UID{4, 5, 6, 7} // an even number, of which the places add up to 0
+	for _, uid := range uids {
+		if err := w.client(-1).Set(uid, []byte("contents"), psa.StorageWriteOnce); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, uid := range uids {
+		at := slot(Asset{-1, uint64(uid)})
+		b := w.storedAt(t, at)
+		b[16] ^= byte(psa.StorageWriteOnce)
+		if err := w.objects().Set(at, b, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.boot(); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.noticed) == 0 {
+		t.Error("a start has not noticed that flags were flipped")
 	}
 }
