@@ -130,7 +130,7 @@ func (s *Store) copyOwn(r *record, loc uint32, off int) {
 			return
 		}
 		s.index[r.id] = e
-	case e.state == damaged || !r.intact:
+	case e.state == damaged || !r.intact || !e.isOf(r):
 		s.writeOff(r.id, &e)
 	default:
 		e.loc = s.move(s.pageAt(loc), s.page[off:][:r.size()])

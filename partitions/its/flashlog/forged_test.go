@@ -111,3 +111,51 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
+
+// TestForgedWhileOpen replaces the record of an asset, in the flash of an open
+// store, by others of that asset with right CRCs. The store, which collects it
+// then, knows where the record is and how large it was: it takes no other for it,
+// keeps its counts, and says that the asset is lost.
+func TestForgedWhileOpen(t *testing.T) {
+	const pageSize, pages = 512, 4
+	k := Key{1, 1}
+	for name, forge := range map[string]func(*record){
+		"larger":  func(r *record) { r.extra, r.length = 60, 60 },
+		"smaller": func(r *record) { r.extra, r.length = 0, 0 },
+		"removed": func(r *record) { r.kind, r.length = kindRemoved, 0 },
+		"lost":    func(r *record) { r.kind, r.length = kindLost, 0 },
+		"other":   func(r *record) { r.version++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fl := flashtest.Blank(flashtest.NOR, pages, pageSize)
+			s, err := Open(fl)
+			if err == nil {
+				err = s.Set(k, make([]byte, 20), 0)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := s.index[k.id()]
+			r := newRecord(&e, k)
+			forge(&r)
+			for i := 0; s.index[k.id()].loc == e.loc; i++ {
+				if err := s.Set(Key{1, 2}, make([]byte, 60), 0); err != nil {
+					t.Fatal(err)
+				}
+				image := fl.Image()
+				copy(image[e.loc:], r.put(nil, make([]byte, r.length)))
+				fl.Restore(image)
+				CheckTable(t, s)
+			}
+			CheckTable(t, s)
+			if _, err := s.Stat(k); !errors.Is(err, veneer.ErrDataCorrupt) {
+				t.Errorf("the asset answers %v", err)
+			}
+		})
+	}
+}
+
+// newRecord is the record of an asset that fits in one, without its payload.
+func newRecord(e *entry, k Key) record {
+	return record{kind: kindAsset, flags: e.flags, id: k.id(), version: e.version(), extra: e.size, length: int(e.size)}
+}

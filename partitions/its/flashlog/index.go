@@ -46,6 +46,14 @@ func newEntry(r *record, loc uint32) entry {
 	return e
 }
 
+// isOf reports whether the entry is of the record r. Somebody may have put another
+// in its place, with right CRCs, since it was read: its size is not what was counted.
+func (e *entry) isOf(r *record) bool {
+	found := newEntry(r, e.loc)
+	found.hidden = e.hidden
+	return found == *e
+}
+
 // split returns how many records an asset of size bytes has besides its own,
 // and the payload of that one: 1..partSize bytes, 0 for an empty asset only.
 func split(size, partSize int) (n, rest int) {
