@@ -10,7 +10,6 @@ import (
 
 // scar is a record of kind scar.
 type scar struct {
-	loc     uint32
 	version uint64
 	seq     uint32 // of the page that was damaged
 }
@@ -75,8 +74,9 @@ func (s *Store) copyPage(victim int) {
 		case kindPart:
 			s.copyPart(&r, loc, off)
 		case kindScar:
-			if i := slices.IndexFunc(s.scars, func(c scar) bool { return c.loc == loc }); i >= 0 {
-				s.scars[i].loc = s.move(victim, s.page[off:][:r.size()])
+			if c, ok := s.scars[loc]; ok {
+				delete(s.scars, loc)
+				s.scars[s.move(victim, s.page[off:][:r.size()])] = c
 			}
 		case kindRemoved:
 			s.gone = append(s.gone, located{r, off}) // when it is known what they hide
@@ -182,7 +182,7 @@ func (s *Store) writeOff(k id, e *entry) {
 // copyScar puts the record of a wound into the copies.
 func (s *Store) copyScar(w wound) {
 	r := record{kind: kindScar, version: w.bound, extra: w.seq}
-	s.scars = append(s.scars, scar{s.add(r.put(nil, nil)), w.bound, w.seq})
+	s.scars[s.add(r.put(nil, nil))] = scar{w.bound, w.seq}
 	s.live += recordOverhead
 }
 
@@ -208,10 +208,11 @@ func (s *Store) copyUnseen(victim int) {
 			s.writeOff(k, &e)
 		}
 	}
-	for i, c := range s.scars {
-		if within(c.loc) {
+	for loc, c := range s.scars {
+		if within(loc) {
 			r := record{kind: kindScar, version: c.version, extra: c.seq}
-			s.scars[i].loc = s.move(victim, r.put(nil, nil))
+			delete(s.scars, loc)
+			s.scars[s.move(victim, r.put(nil, nil))] = c
 		}
 	}
 }

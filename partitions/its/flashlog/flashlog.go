@@ -89,7 +89,7 @@ type Store struct {
 	vacated  [remembered]int32 // pages that the latest removals made less full; -1: none
 	vacate   int               // the latest of them
 	pending  pending
-	scars    []scar
+	scars    map[uint32]scar // by location
 	found    findings
 	stale    bool // the flash failed in a write: index and tail may not match it
 

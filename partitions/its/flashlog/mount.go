@@ -57,7 +57,7 @@ func (s *Store) dress(w *wound) error {
 		if err != nil {
 			return err
 		}
-		s.scars = append(s.scars, scar{loc, w.bound, w.seq})
+		s.scars[loc] = scar{w.bound, w.seq}
 		s.table.adjust(s.pageAt(loc), recordOverhead)
 		s.live += recordOverhead
 	}

@@ -33,7 +33,7 @@ func (s *Store) replay(headers []header) error {
 	s.index, s.parts = make(map[id]entry, len(s.index)), make(map[id][]uint32)
 	s.pending = pending{}
 	s.found = findings{}
-	s.scars = s.scars[:0]
+	s.scars = make(map[uint32]scar)
 	for i := range s.vacated {
 		s.vacated[i] = -1
 	}
@@ -99,7 +99,7 @@ func (s *Store) replayPage(p int, refs []partRef) ([]partRef, error) {
 		case kindPart:
 			refs = append(refs, partRef{r.id, r.version, r.extra, loc})
 		case kindScar:
-			s.scars = append(s.scars, scar{loc, r.version, r.extra})
+			s.scars[loc] = scar{r.version, r.extra}
 			s.table.adjust(p, r.size())
 			s.live += r.size()
 		default:
@@ -147,6 +147,11 @@ func (s *Store) enter(r *record, loc uint32) {
 // boundWounds finds out what wounds may hide, and returns the highest version
 // that is not to be relied on, 0 if there is none.
 func (s *Store) boundWounds(headers []header) (suspect uint64) {
+	scarred := make(map[uint32]bool) // pages, by sequence number
+	for _, c := range s.scars {
+		scarred[c.seq] = true
+		suspect = max(suspect, c.version)
+	}
 	for i := range s.found.wounds {
 		w := &s.found.wounds[i]
 		// What came to a page before the next was opened has no higher version
@@ -155,15 +160,10 @@ func (s *Store) boundWounds(headers []header) (suspect uint64) {
 		if next := s.table.pages[w.page].newer; next >= 0 {
 			w.bound = headers[next].version
 		}
-		for _, c := range s.scars {
-			w.scarred = w.scarred || c.seq == w.seq
-		}
+		w.scarred = scarred[w.seq]
 		if !w.scarred {
 			suspect = max(suspect, w.bound)
 		}
-	}
-	for _, c := range s.scars {
-		suspect = max(suspect, c.version)
 	}
 	return suspect
 }

@@ -95,8 +95,8 @@ func CheckTable(t interface {
 			total += recordSize(s.partSize)
 		}
 	}
-	for _, c := range s.scars {
-		live[s.pageAt(c.loc)] += recordOverhead
+	for loc := range s.scars {
+		live[s.pageAt(loc)] += recordOverhead
 		total += recordOverhead
 	}
 	if total != s.live || removals != s.removals {
