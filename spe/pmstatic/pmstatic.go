@@ -86,6 +86,9 @@ func Parse(name string, data []byte) (l *Layout, err error) {
 	if nested(data) > maxDepth {
 		return bad("nested more than %d deep", maxDepth)
 	}
+	if n := bytes.Count(data, []byte("[")) + bytes.Count(data, []byte("{")); n > maxBrackets {
+		return bad("%d brackets, of at most %d", n, maxBrackets)
+	}
 	// A file that trips the YAML library is a bad file, not a reason to end the
 	// process.
 	defer func() {
@@ -121,10 +124,15 @@ func Parse(name string, data []byte) (l *Layout, err error) {
 }
 
 // maxDepth is how deep brackets nest: a list in a mapping in a partition makes 3.
-const maxDepth = 16
+// maxBrackets is how many are opened: which of those that close them are in quotes
+// or comments, and close nothing, only the YAML library knows.
+const (
+	maxDepth    = 16
+	maxBrackets = 1024
+)
 
-// nested returns an upper bound of how deep brackets nest, and dashes that begin
-// lists on one line, on which the YAML library spends time and stack out of all
+// nested returns how deep brackets nest, as far as none is in quotes or a comment,
+// and dashes that begin lists on one line, on which the YAML library spends time and stack out of all
 // proportion.
 func nested(data []byte) int {
 	deepest, depth := 0, 0

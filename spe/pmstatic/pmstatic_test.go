@@ -68,6 +68,7 @@ func TestMistakes(t *testing.T) {
 		{"scalar", "tfm_ps\n", "", "mapping"},
 		{"two documents", "tfm_ps: {address: 0, size: 1}\n---\na: {}\n", "", "more than one"},
 		{"deep", "a: " + strings.Repeat("[", 1000), "", "nested"},
+		{"deep, closed in quotes", "a: " + strings.Repeat(`["]",`, 10_000), "", "brackets"},
 		{"lists in lists", strings.Repeat("- ", 1000), "", "nested"},
 		{"key of another kind", "1: {}\n", "", "not a name"},
 		{"twice", "tfm_ps: {address: 0, size: 1}\ntfm_ps: {address: 0, size: 1}\n", "", "already defined"},
