@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -113,8 +114,8 @@ func Parse(name string, data []byte) (l *Layout, err error) {
 	l = new(Layout)
 	for _, p := range partitions { // the library has refused one that is there twice
 		key, ok := p.Key.(*ast.StringNode)
-		if !ok {
-			return bad("the key %s is not a name", p.Key)
+		if !ok || strings.ContainsFunc(key.Value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return bad("the key %q is not a name", p.Key.String()) // it ends up on a terminal
 		}
 		if err := l.add(key.Value, p.Value); err != nil {
 			return nil, &Error{name, key.Value, err.Error()}

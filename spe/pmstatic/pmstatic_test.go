@@ -71,6 +71,7 @@ func TestMistakes(t *testing.T) {
 		{"deep, closed in quotes", "a: " + strings.Repeat(`["]",`, 10_000), "", "brackets"},
 		{"lists in lists", strings.Repeat("- ", 1000), "", "nested"},
 		{"key of another kind", "1: {}\n", "", "not a name"},
+		{"key that is no name", "\"\\e[31mred\\n\": {}\n", "", "not a name"},
 		{"twice", "tfm_ps: {address: 0, size: 1}\ntfm_ps: {address: 0, size: 1}\n", "", "already defined"},
 		{"twice on a line", "{tfm_ps: {address: 0, size: 1}, tfm_ps: {address: 0, size: 1}}", "", "already defined"},
 		{"address twice", "tfm_ps:\n  address: 0\n  size: 1\n  address: 0\n", "", "already defined"},
