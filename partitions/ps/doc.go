@@ -89,6 +89,12 @@
 // does not have, which answers PSA_ERROR_DOES_NOT_EXIST as if it had never been.
 // The log has a line of either.
 //
+// Where settling fails, since somebody has filled the medium or since it or the
+// counter cannot be written, assets can be read all the same. Then the one change
+// that a power cut has interrupted, which was never answered, can be there at one
+// start and not at another. Nothing is changed before settling has succeeded, so
+// that what was answered stays.
+//
 // The key of the fingerprints is in this partition's memory while it runs, other
 // than the keys of objects. Who has it can choose among objects that were once
 // stored; he can still not read or make one.
