@@ -38,6 +38,38 @@ func TestFillRemoveFill(t *testing.T) {
 	t.Logf("%d assets of 512 bytes in %d pages", want, len(w.protected.mem)/norPage)
 }
 
+// TestRefusalsCostNothing asks a full store for more, again and again: nothing is
+// written, and nothing counted, for what was refused and has no more room than
+// then. A smaller asset still fits, and so does the same after one is removed.
+func TestRefusalsCostNothing(t *testing.T) {
+	w := newWorld(t)
+	c, n := w.client(-1), contract.UID(0)
+	for c.Set(n+1, make([]byte, 512), 0) == nil {
+		n++
+	}
+	refused := func(uid contract.UID) {
+		t.Helper()
+		for _, err := range []error{
+			c.Set(uid, make([]byte, 520), 0), c.Create(uid, 530, 0), c.Set(1, make([]byte, 2000), 0),
+		} {
+			if !errors.Is(err, veneer.ErrInsufficientStorage) {
+				t.Fatal(err)
+			}
+		}
+	}
+	refused(1000) // once each
+	before := w.save()
+	for uid := range contract.UID(20) {
+		refused(1001 + uid)
+	}
+	if after := w.save(); after.count != before.count || !bytes.Equal(after.mem, before.mem) {
+		t.Errorf("sets that are refused: %d counts, medium changed: %t", after.count-before.count, !bytes.Equal(after.mem, before.mem))
+	}
+	if err := errors.Join(c.Set(1, nil, 0), c.Remove(2), c.Set(1000, make([]byte, 512), 0)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPowerCuts cuts power at every word and erase of a run of sets and
 // removals: the asset is the old one or the new one.
 func TestPowerCuts(t *testing.T) {

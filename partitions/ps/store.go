@@ -36,6 +36,11 @@ type store struct {
 	slot   func(Asset) its.UID
 	ledger ledger
 
+	// refused is how large the objects were, in bytes, for which there was no room,
+	// by their places, or newPlace, or newCreated. It is empty again after the next
+	// change.
+	refused map[its.UID]int
+
 	raw []byte // an object as it is stored
 	// plain is adSize bytes and then an asset's contents, cleared after use: what
 	// authenticates contents that are in the clear needs them in this place.
@@ -87,12 +92,12 @@ func (s *store) writable(a Asset) (at its.UID, exists bool, err error) {
 }
 
 func (s *store) set(a Asset, data []byte, flags psa.StorageFlags) error {
-	at, _, err := s.writable(a)
+	at, exists, err := s.writable(a)
 	if err != nil {
 		return err
 	}
 	switch {
-	case at == 0:
+	case at == 0, exists && s.full(at, len(data)), !exists && s.full(newPlace, len(data)):
 		return veneer.ErrInsufficientStorage
 	case len(data) > maxCapacity:
 		return errTooLarge
@@ -102,6 +107,36 @@ func (s *store) set(a Asset, data []byte, flags psa.StorageFlags) error {
 	copy(contents, data)
 	size := uint32(len(data))
 	return s.write(at, object{asset: a, flags: flags, size: size, capacity: size}, contents)
+}
+
+// What stands in store.refused for all places where nothing is; for what is created
+// room is kept besides.
+const newPlace, newCreated its.UID = 0, 1
+
+// full reports whether there was no room for contents of some capacity when that
+// was last tried, and nothing has changed since. Trying costs roots, counts, and in
+// a full medium an erase for each of them: nobody should be able to wear the medium
+// out with calls that are refused.
+func (s *store) full(at its.UID, capacity int) bool {
+	n, ok := s.refused[at]
+	return ok && headerSize+capacity+tagSize >= n
+}
+
+// tried takes note of what came of setting an object of n bytes.
+func (s *store) tried(at its.UID, n int, flags its.Flags, err error) {
+	if !errors.Is(err, veneer.ErrInsufficientStorage) {
+		clear(s.refused)
+		return
+	}
+	if _, err := s.its.Info(at); errors.Is(err, veneer.ErrDoesNotExist) {
+		if at = newPlace; flags&its.KeepRoom != 0 {
+			at = newCreated
+		}
+	}
+	if s.refused == nil {
+		s.refused = make(map[its.UID]int)
+	}
+	s.refused[at] = n
 }
 
 // create stores an asset of size 0 with all of its capacity.
@@ -120,7 +155,7 @@ func (s *store) create(a Asset, capacity uint32, flags psa.StorageFlags) error {
 		return fmt.Errorf("%w, damaged: %w", veneer.ErrAlreadyExists, err)
 	case !errors.Is(err, veneer.ErrDoesNotExist):
 		return err
-	case pl.free == 0:
+	case pl.free == 0 || s.full(newCreated, int(capacity)):
 		return veneer.ErrInsufficientStorage
 	}
 	contents := s.room(int(capacity))
@@ -185,7 +220,11 @@ func (s *store) write(at its.UID, o object, contents []byte) error {
 		flags |= its.KeepRoom
 	}
 	h := s.ledger.fingerprint(at, &o, sealed[len(sealed)-tagSize:])
-	return s.ledger.change(at, h, func() error { return s.its.Set(at, sealed, flags) })
+	return s.ledger.change(at, h, func() error {
+		err := s.its.Set(at, sealed, flags)
+		s.tried(at, len(sealed), flags, err)
+		return err
+	})
 }
 
 func (s *store) remove(a Asset) error {
@@ -206,6 +245,7 @@ func (s *store) remove(a Asset) error {
 	}
 	return s.ledger.change(at, noObject, func() error {
 		err := s.its.Remove(at)
+		clear(s.refused)
 		if errors.Is(err, veneer.ErrDoesNotExist) {
 			return nil // somebody else has taken it away
 		}
