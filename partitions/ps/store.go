@@ -97,10 +97,10 @@ func (s *store) set(a Asset, data []byte, flags psa.StorageFlags) error {
 		return err
 	}
 	switch {
-	case at == 0, exists && s.full(at, len(data)), !exists && s.full(newPlace, len(data)):
-		return veneer.ErrInsufficientStorage
 	case len(data) > maxCapacity:
 		return errTooLarge
+	case at == 0, exists && s.full(at, len(data)), !exists && s.full(newPlace, len(data)):
+		return veneer.ErrInsufficientStorage
 	}
 	contents := s.room(len(data))
 	defer clear(contents)
