@@ -14,7 +14,7 @@ CONCURRENT = ./ipc/... ./spe/... ./partitions/... ./nspe/... ./platform/... ./ve
 .DEFAULT_GOAL := build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The gate for C programs is part of the build and of the tests.
 compiler:
