@@ -45,9 +45,10 @@ var (
 	itsArea = storageArea{
 		name:  "its",
 		short: "Keep small assets in the device's internal storage (ITS)",
-		room: `On the nRF5340, as on the nRF9160, ITS has 8 KiB of flash: about 4 KB of assets and keys of all
-clients together, 36 bytes and more for each one's header included. The largest
-asset is 3836 bytes, with nothing else there.`,
+		room: `On the nRF5340, as on the nRF9160, ITS has 8 KiB of flash: about 4 KB of assets
+and keys of all clients together, 36 bytes and more for each one's header included.
+The largest asset is 3836 bytes, with nothing else there. Other boards and layouts
+have other areas, and a device may limit each client: ` + "`spe inspect DIR`" + ` shows both.`,
 		free: "`psa its remove` and `psa key destroy` free room",
 		open: func(gate veneer.Gate) storage { return its.New(gate) },
 	}
@@ -57,7 +58,8 @@ asset is 3836 bytes, with nothing else there.`,
 		room: `On the nRF5340, as on the nRF9160, PS has 16 KiB of flash: about 12 KB of assets
 of all clients together, 96 bytes and more for each one's header included. The
 largest asset is 11032 bytes, with nothing else there; the largest made by
-"psa ps create" is 4676, since room for changing it is kept besides.`,
+"psa ps create" is 4676, since room for changing it is kept besides. Other boards
+and layouts have other areas: ` + "`spe inspect DIR`" + ` shows them.`,
 		free: "`psa ps remove` frees room",
 		open: func(gate veneer.Gate) storage { return ps.New(gate) },
 	}
@@ -162,7 +164,7 @@ func newStorageSetCommand(e *env, a *storageArea) *cobra.Command {
 			data, err := e.read(optional(args, 1), "the asset", maxAsset)
 			var large *sizeError
 			if errors.As(err, &large) {
-				return hint(err, "one call carries no more, and the device's area is smaller still. %s", a.line())
+				return hint(err, "one call carries no more. %s", a.line())
 			}
 			if err != nil {
 				return err

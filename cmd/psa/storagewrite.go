@@ -74,7 +74,7 @@ grows, up to its capacity. OFFSET is at most the asset's size.`,
 			data, err := e.read(optional(args, 2), "what is to be written", maxAsset)
 			var large *sizeError
 			if errors.As(err, &large) {
-				return hint(err, "one call carries no more, and the device's area is smaller still. %s", a.line())
+				return hint(err, "one call carries no more. %s", a.line())
 			}
 			if err != nil {
 				return err
