@@ -25,8 +25,9 @@ An area is blank, sound, interrupted (the next boot repairs it), damaged, or
 unreadable: the device does not boot with it. Offsets are from the start of the
 area. Corrupt are assets that answer DATA_CORRUPT, torn the records that power
 cuts have interrupted; full is the share of assets that are there, and worn that
-of the manual's guarantee. It prints no contents, uids or owners. That contents are what their owner
-stored, Protected Storage finds out with its keys, and not fsck.
+of the manual's guarantee. It prints no contents, uids or owners. That contents
+are what their owner stored, Protected Storage finds out with its keys, and not
+fsck.
 
 A device that is in use is refused; spe inspect --storage looks at those.
 

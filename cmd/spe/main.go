@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-
-	"github.com/postern-spe/postern/spe"
 )
 
 const usage = `Postern's secure world.
@@ -43,7 +40,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // run runs the command that args names. The exit status is 0, 1 when what was
 // asked for failed, 2 when it was asked for wrongly.
 func run(args []string, stdout, stderr io.Writer) int {
-	commands := []command{provisionCommand(), runCommand(), inspectCommand(), fsckCommand()}
+	commands := []command{provisionCommand(), runCommand(), inspectCommand(), fsckCommand(), versionCommand()}
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
 		return 2
@@ -57,9 +54,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return 0
 		}
 		help, name = true, rest[0]
-	case "version", "--version":
-		fmt.Fprintln(stdout, "spe", spe.Version(), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
-		return 0
+	case "--version":
+		name = "version"
 	}
 	for _, c := range commands {
 		if c.name != name {

@@ -53,7 +53,7 @@ Flags:
                      the process then ends with status 3
   --durable          let what was acknowledged survive that the host loses its power,
                      not only that this process is killed: each change waits for
-                     the host's disk, which takes milliseconds
+                     the host's disk, which takes milliseconds. DIR on a tmpfs is refused
   --bench-echo       add the echo service that psa bench measures the gate with
 `
 
