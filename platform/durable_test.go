@@ -255,20 +255,7 @@ func TestUnsyncedKeySlots(t *testing.T) {
 }
 
 func TestDurableNeedsADisk(t *testing.T) {
-	f, err := os.Open("/dev/shm")
-	if err != nil {
-		t.Skipf("needs a tmpfs: %v", err)
-	}
-	defer f.Close()
-	if name, err := disk.InMemory(f); err != nil || name == "" {
-		t.Skipf("needs a tmpfs: /dev/shm is none (%v)", err)
-	}
-	dir, err := os.MkdirTemp("/dev/shm", "platform-")
-	if err != nil {
-		t.Skipf("needs a tmpfs: %v", err)
-	}
-	defer os.RemoveAll(dir)
-	p, err := Provision(filepath.Join(dir, "device"), ProvisionOptions{})
+	p, err := Provision(filepath.Join(disktest.Memory(t), "device"), ProvisionOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/postern-spe/postern/platform/disk"
 	"github.com/postern-spe/postern/platform/disk/disktest"
 	"github.com/postern-spe/postern/veneer/crypto"
 	"github.com/postern-spe/postern/veneer/its"
@@ -84,20 +82,7 @@ func live(t *testing.T, r *running, round int, board string, public []byte) []by
 
 // In the host's memory nothing is durable: the command says so, and does nothing.
 func TestDurableIsRefusedInMemory(t *testing.T) {
-	f, err := os.Open("/dev/shm")
-	if err != nil {
-		t.Skipf("needs a tmpfs: %v", err)
-	}
-	defer f.Close()
-	if name, err := disk.InMemory(f); err != nil || name == "" {
-		t.Skipf("needs a tmpfs: /dev/shm is none (%v)", err)
-	}
-	dir, err := os.MkdirTemp("/dev/shm", "spe-")
-	if err != nil {
-		t.Skipf("needs a tmpfs: %v", err)
-	}
-	defer os.RemoveAll(dir)
-	dir = filepath.Join(dir, "dev")
+	dir := filepath.Join(disktest.Memory(t), "dev")
 	if out, err := exec.Command("spe", "provision", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -38,3 +38,24 @@ func below(tb testing.TB, parent string) string {
 	tb.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
+
+// Memory returns a new directory, which goes with the test, in the host's memory.
+// Where /dev/shm is none the test is skipped.
+func Memory(tb testing.TB) string {
+	tb.Helper()
+	const parent = "/dev/shm"
+	f, err := os.Open(parent)
+	if err != nil {
+		tb.Skipf("needs a tmpfs: %v", err)
+	}
+	defer f.Close()
+	if name, err := disk.InMemory(f); err != nil || name == "" {
+		tb.Skipf("needs a tmpfs: %s is none (%v)", parent, err)
+	}
+	dir, err := os.MkdirTemp(parent, "disk-")
+	if err != nil {
+		tb.Skipf("needs a tmpfs: %v", err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
