@@ -143,6 +143,8 @@ func (a *storageArea) hint(err error, uid its.UID) error {
 	err = hintOn(veneer.ErrInsufficientStorage, err, "%s", a.full())
 	err = hintOn(veneer.ErrConnectionRefused, err, "this device has %s for its secure partitions alone", strings.ToUpper(a.name))
 	err = hintOn(veneer.ErrDoesNotExist, err, "nothing is stored under UID %d by this client", uid)
+	err = hintOn(veneer.ErrInvalidSignature, err, "what is stored under UID %d is not what was stored last: changed, put back, or another device's; it answers so until it is set or removed", uid)
+	err = hintOn(veneer.ErrDataCorrupt, err, "bits of what is stored under UID %d have flipped; it answers so until it is set or removed, and `spe fsck DIR` says where", uid)
 	return hintOn(veneer.ErrNotPermitted, err, "what is stored under UID %d is write-once: it stays as it is", uid)
 }
 
