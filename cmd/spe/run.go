@@ -21,6 +21,7 @@ import (
 	"github.com/postern-spe/postern/platform"
 	"github.com/postern-spe/postern/spe"
 	"github.com/postern-spe/postern/spe/spm"
+	"github.com/postern-spe/postern/veneer"
 )
 
 const runUsage = `Boot a device and serve its doors until SIGTERM or SIGINT.
@@ -114,6 +115,9 @@ func runDevice(args []string, stdout, stderr io.Writer) error {
 			os.Exit(exitPowerLost)
 		},
 	})
+	if errors.Is(err, veneer.ErrDataCorrupt) {
+		return fmt.Errorf("%w; `spe fsck %s` says more", err, dir)
+	}
 	if err != nil {
 		return err
 	}

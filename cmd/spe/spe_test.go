@@ -297,7 +297,7 @@ func TestDamagedStorage(t *testing.T) {
 	cmd := exec.Command("spe", "run", dir)
 	out, _ := cmd.CombinedOutput()
 	if cmd.ProcessState.ExitCode() != 1 || strings.Count(string(out), "\n") != 1 ||
-		!strings.Contains(string(out), "internal storage area, offset 0x1000") {
+		!strings.Contains(string(out), "internal storage area, offset 0x1000") || !strings.HasSuffix(string(out), "`spe fsck "+dir+"` says more\n") {
 		t.Errorf("status %d: %s", cmd.ProcessState.ExitCode(), out)
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, flash) {
