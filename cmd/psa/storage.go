@@ -148,6 +148,16 @@ func (a *storageArea) hint(err error, uid its.UID) error {
 	return hintOn(veneer.ErrNotPermitted, err, "what is stored under UID %d is write-once: it stays as it is", uid)
 }
 
+// read reads what is to be stored.
+func (a *storageArea) read(e *env, file, what string) ([]byte, error) {
+	data, err := e.read(file, what, maxAsset)
+	var large *sizeError
+	if errors.As(err, &large) {
+		return nil, hint(err, "one call carries no more. %s", a.line())
+	}
+	return data, err
+}
+
 func newStorageSetCommand(e *env, a *storageArea) *cobra.Command {
 	var words []string
 	cmd := &cobra.Command{
@@ -163,11 +173,7 @@ func newStorageSetCommand(e *env, a *storageArea) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			data, err := e.read(optional(args, 1), "the asset", maxAsset)
-			var large *sizeError
-			if errors.As(err, &large) {
-				return hint(err, "one call carries no more. %s", a.line())
-			}
+			data, err := a.read(e, optional(args, 1), "the asset")
 			if err != nil {
 				return err
 			}

@@ -71,11 +71,7 @@ grows, up to its capacity. OFFSET is at most the asset's size.`,
 			if err != nil {
 				return usagef("%q is no offset: a number from 0 to 2^32-1", args[1])
 			}
-			data, err := e.read(optional(args, 2), "what is to be written", maxAsset)
-			var large *sizeError
-			if errors.As(err, &large) {
-				return hint(err, "one call carries no more. %s", a.line())
-			}
+			data, err := a.read(e, optional(args, 2), "what is to be written")
 			if err != nil {
 				return err
 			}

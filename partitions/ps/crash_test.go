@@ -89,19 +89,9 @@ func TestPowerCuts(t *testing.T) {
 			stride *= 8 // one goroutine, and slow: nothing for the detector
 		}
 		for cut := 0; ; cut += stride {
-			w.restore(before)
-			if err := w.boot(); err != nil {
-				t.Fatal(err)
-			}
-			w.protected.cut = cut
-			err := do()
-			off := w.protected.off
-			w.protected.cut, w.protected.off = -1, false
+			off, err := w.cutAt(t, before, cut, do)
 			if err != nil && !off && !errors.Is(err, veneer.ErrDoesNotExist) {
 				t.Fatalf("step %d: %v", step, err)
-			}
-			if err := w.boot(); err != nil {
-				t.Fatalf("step %d, cut %d: %v", step, cut, err)
 			}
 			for id := contract.UID(1); id <= 5; id++ {
 				got, err := w.client(-1).ReadAll(id)

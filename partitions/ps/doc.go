@@ -61,13 +61,13 @@
 //
 // Whatever is found besides is not what this partition has left. Then, before the
 // first message is answered, settling makes that state the only one: the root is
-// written and the counter incremented, twice, while nothing changes. For a copy of another root may be about,
-// with the counter's next number: somebody can cut the power before step 3, copy
-// the medium, and put the one before it back, from which the device goes on as if
-// nothing had been. Without settling, the copy would count again after the next
-// change, in its place. With it, no root that was written before a start is worth
-// anything once the first call is answered. The same is done after a change that
-// was refused in step 2, before the next.
+// written and the counter incremented, twice, while nothing changes. For a copy
+// of another root may be about, with the counter's next number: somebody can cut
+// the power before step 3, copy the medium, and put the one before it back, from
+// which the device goes on as if nothing had been. Without settling, the copy
+// would count again after the next change, in its place. With it, no root that
+// was written before a start is worth anything once the first call is answered.
+// The same is done after a change that was refused in step 2, before the next.
 //
 // It follows: of what has been answered since the device started, by a get or a
 // set, nothing can be undone; each protected object that is there was stored

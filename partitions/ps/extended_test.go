@@ -205,19 +205,9 @@ func TestExtendedPowerCuts(t *testing.T) {
 			stride *= 8
 		}
 		for cut := 0; ; cut += stride {
-			w.restore(before)
-			if err := w.boot(); err != nil {
-				t.Fatal(err)
-			}
-			w.protected.cut = cut
-			err := do()
-			off := w.protected.off
-			w.protected.cut, w.protected.off = -1, false
+			off, err := w.cutAt(t, before, cut, do)
 			if err != nil && !off {
 				t.Fatalf("step %d: %v", step, err)
-			}
-			if err := w.boot(); err != nil {
-				t.Fatalf("step %d, cut %d: %v", step, cut, err)
 			}
 			got, err := w.client(-1).ReadAll(1)
 			none := errors.Is(err, veneer.ErrDoesNotExist)

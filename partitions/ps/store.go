@@ -185,8 +185,8 @@ func (s *store) extend(a Asset, offset uint32, data []byte) error {
 }
 
 // write seals an object, of the epoch that it is, and stores it: the commit of
-// every change but the removal of an object that none follows. contents is the object's capacity, in
-// the place that room has returned.
+// every change but the removal of an object that none follows. contents is the
+// object's capacity, in the place that room has returned.
 func (s *store) write(at its.UID, o object, contents []byte) error {
 	if o.epoch = 0; o.protected() {
 		o.epoch = s.ledger.epoch

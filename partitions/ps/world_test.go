@@ -86,6 +86,22 @@ func (w *world) restore(s saved) {
 	*w.protected.supply = supply{cut: -1}
 }
 
+// cutAt starts a device in a state, lets the power fail that many points into a
+// call, and starts it again: whether the call came so far, and what it answered.
+func (w *world) cutAt(t testing.TB, state saved, cut int, do func() error) (off bool, err error) {
+	t.Helper()
+	w.restore(state)
+	reboot(t, w)
+	w.protected.cut = cut
+	err = do()
+	off = w.protected.off
+	*w.protected.supply = supply{cut: -1}
+	if err := w.boot(); err != nil {
+		t.Fatalf("cut %d: %v", cut, err)
+	}
+	return off, err
+}
+
 // rollBack puts the medium back, and not the counter.
 func (w *world) rollBack(s saved) { w.protected.mem = bytes.Clone(s.mem) }
 
